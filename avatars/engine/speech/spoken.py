@@ -1,0 +1,38 @@
+"""Speech as the engine knows it: samples, and where known the phones in them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ: Final = 24_000
+SAMPLES_PER_FRAME: Final = SAMPLE_RATE_HZ // 25
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """One phone of an utterance, in the inventory of `phones.py` (ARPAbet-like, `SIL` for silence)."""
+
+    symbol: str
+    start_s: float
+    end_s: float
+    stress: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A piece of speech.
+
+    samples: (n,) float32 in -1..1, mono, at `SAMPLE_RATE_HZ`.
+    phones: in time order from the first sample, or None where only the sound is known.
+    text: the words spoken, or "".
+    """
+
+    samples: NDArray[np.float32]
+    phones: tuple[Phone, ...] | None = None
+    text: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
