@@ -1,0 +1,13 @@
+"""The avatars application."""
+
+from django.apps import AppConfig
+
+
+class AvatarsConfig(AppConfig):
+    """What an avatar is, and how one is made and drawn."""
+
+    name = "avatars"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from avatars import checks  # noqa: F401

@@ -1,0 +1,84 @@
+"""Starting, resuming and removing: what the studio asks for, in one transaction each."""
+
+from typing import Any
+
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from avatars.forms import CONSENT_TEXT
+from avatars.models import Avatar, Build
+
+UNFINISHED_LIMIT = 3
+
+
+class TooManyBuilds(Exception):
+    """The creator already has as many unfinished builds as one may have; the text says so."""
+
+
+def enqueue(build: Build) -> None:
+    """Hand a queued build to the builder process."""
+    from avatars.tasks import build_avatar_task
+
+    build_avatar_task.enqueue(build.pk)
+
+
+def start_build(avatar: Avatar, source: File[Any], *, kind: str = "", points: dict[str, Any] | None = None) -> Build:
+    """Queue a build of `avatar` from `source`, for whose use consent was just given.
+
+    Raises `TooManyBuilds`.
+    """
+    with transaction.atomic():
+        if avatar.owner_id is not None:
+            waiting = Build.objects.filter(
+                avatar__owner=avatar.owner_id, state__in=[Build.State.QUEUED, Build.State.RUNNING]
+            )
+            if waiting.count() >= UNFINISHED_LIMIT:
+                raise TooManyBuilds(
+                    f"{UNFINISHED_LIMIT} of your avatars are still being built. Wait until one is done, then try again."
+                )
+        now = timezone.now()
+        build = Build.objects.create(
+            avatar=avatar, source=source, kind=kind, points=points, consent_at=now, consent_text=CONSENT_TEXT
+        )
+        if not avatar.imx:
+            avatar.state = Avatar.State.QUEUED
+        avatar.save()
+        enqueue(build)
+    return build
+
+
+def resume_with_points(build: Build, points: dict[str, list[float]]) -> bool:
+    """Queue a build again with the face marked by hand; False where it no longer waits for that."""
+    with transaction.atomic():
+        resumed = Build.objects.filter(pk=build.pk, state=Build.State.AWAITING_FACE_MARKING).update(
+            state=Build.State.QUEUED, points=points, progress=0.0, stage="", message="", error_code="", attempts=0
+        )
+        if resumed:
+            Avatar.objects.filter(pk=build.avatar_id, imx="").update(state=Avatar.State.QUEUED)
+            enqueue(build)
+    return bool(resumed)
+
+
+def remove_files(names: list[str]) -> None:
+    """Remove stored files once the transaction under way is certain."""
+
+    def remove() -> None:
+        for name in names:
+            default_storage.delete(name)
+
+    transaction.on_commit(remove)
+
+
+def published_files(avatar: Avatar) -> list[str]:
+    """Name the files an avatar is published with."""
+    return [file.name for file in (avatar.imx, avatar.poster, avatar.preview) if file.name]
+
+
+def delete_avatar(avatar: Avatar) -> None:
+    """Delete an avatar, its builds, and every file of both."""
+    with transaction.atomic():
+        sources = [build.source.name for build in avatar.builds.all() if build.source.name]
+        remove_files([*published_files(avatar), *sources])
+        avatar.delete()

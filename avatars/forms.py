@@ -1,0 +1,107 @@
+"""Forms of the studio."""
+
+import json
+import math
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from avatars.models import Avatar
+from avatars.uploads import check_picture
+from avatars.voices import voice_choices
+
+CONSENT_TEXT: Final = (
+    "I may use this picture: it shows me, or the person shown agreed to become a talking avatar, "
+    "or it shows nobody real and I hold the rights to it."
+)
+LICENCES: Final = [
+    ("own", "My own picture"),
+    ("permission", "Used with permission"),
+    ("public-domain", "Public domain or CC0"),
+    ("other", "Another licence"),
+]
+POINT_NAMES: Final = ("left_eye", "right_eye", "mouth_left", "mouth_right", "mouth_middle", "chin")
+LARGEST_COORDINATE_PX: Final = 20_000
+
+
+class SourceForm(forms.Form):
+    """A picture to build from, with the consent that goes with it."""
+
+    source = forms.FileField(
+        label="Picture",
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+        error_messages={"required": "Choose a picture."},
+    )
+    kind = forms.ChoiceField(label="What it shows", required=False, choices=[("", "Find out"), *Avatar.Kind.choices])
+    licence = forms.ChoiceField(label="Rights", choices=LICENCES)
+    consent = forms.BooleanField(
+        label=CONSENT_TEXT, error_messages={"required": "Tick the box: without this consent no avatar is built."}
+    )
+
+    def clean_source(self) -> Any:
+        """Look at the first bytes, and name the file after what they say."""
+        upload = self.cleaned_data["source"]
+        upload.name = f"source.{check_picture(upload)}"
+        return upload
+
+
+class NewAvatarForm(SourceForm):
+    """Everything a new avatar starts with."""
+
+    name = forms.CharField(max_length=60, error_messages={"required": "Give your avatar a name."})
+
+    field_order = ["name", "source", "kind", "licence", "consent"]
+
+
+class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a creator may change at any time."""
+
+    voice = forms.ChoiceField()
+
+    class Meta:
+        model = Avatar
+        fields = ["name", "tagline", "persona", "greeting", "voice", "visibility"]
+        widgets = {"persona": forms.Textarea(attrs={"rows": 6})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["voice"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = voice_choices()
+
+
+class PointsForm(forms.Form):
+    """The six points of a face placed by hand, as JSON, in pixels of the picture."""
+
+    points = forms.CharField()
+
+    def clean_points(self) -> dict[str, list[float]]:
+        """Read the points.
+
+        Raises `ValidationError` with a sentence when one is missing or is no pair of numbers.
+        """
+        try:
+            given = json.loads(self.cleaned_data["points"])
+        except ValueError as error:
+            raise ValidationError("The points could not be read. Place them again.") from error
+        if not isinstance(given, dict):
+            raise ValidationError("The points could not be read. Place them again.")
+        points: dict[str, list[float]] = {}
+        for name in POINT_NAMES:
+            point = given.get(name)
+            words = name.replace("_", " ")
+            if not isinstance(point, list) or len(point) != 2:
+                raise ValidationError(f"The point for the {words} is missing.")
+            if not all(_is_coordinate(value) for value in point):
+                raise ValidationError(f"The point for the {words} lies outside the picture.")
+            points[name] = [float(value) for value in point]
+        if math.dist(points["left_eye"], points["right_eye"]) < 4:
+            raise ValidationError("The eyes lie on each other. Place one point on each eye.")
+        return points
+
+
+def _is_coordinate(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and 0 <= value <= LARGEST_COORDINATE_PX

@@ -1,0 +1,195 @@
+"""Avatars, and the builds that make them."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from avatars.codes import CODE_LENGTH, CODE_PATTERN, new_code
+
+
+def _avatar_file(avatar: Avatar, filename: str) -> str:
+    """Name a published file: never the same twice, so that a cached or open old one is never half replaced."""
+    return f"avatars/{avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
+
+
+def _source_file(build: Build, filename: str) -> str:
+    """Name an uploaded source; what the uploader called it is forgotten."""
+    return f"sources/{build.avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
+
+
+class AvatarQuerySet(models.QuerySet["Avatar"]):
+    """Avatars by who may see them."""
+
+    def listed(self) -> AvatarQuerySet:
+        """Return those that anybody finds in the gallery."""
+        return self.filter(Avatar.LISTED)
+
+    def owned_by(self, user: Any) -> AvatarQuerySet:
+        """Return those of one creator."""
+        return self.filter(owner=user) if user.is_authenticated else self.none()
+
+    def visible_to(self, user: Any) -> AvatarQuerySet:
+        """Return those that `user` may open by their code; the same rule as `permissions.can_view`."""
+        seen = ~Q(visibility=Avatar.Visibility.PRIVATE) & Q(state=Avatar.State.READY)
+        return self.filter(seen | Q(owner=user)) if user.is_authenticated else self.filter(seen)
+
+
+class Avatar(models.Model):
+    """A character a creator owns: likeness, voice and persona."""
+
+    class Visibility(models.TextChoices):
+        """Who may see and talk to an avatar."""
+
+        PRIVATE = "private", "Private: only you"
+        UNLISTED = "unlisted", "Unlisted: anyone with the link"
+        PUBLIC = "public", "Public: shown in the gallery"
+
+    class Kind(models.TextChoices):
+        """What sort of face the picture shows."""
+
+        PHOTO = "photo", "Photo or painting"
+        DRAWING = "drawing", "Drawing"
+        ANIMAL = "animal", "Animal or other"
+
+    class State(models.TextChoices):
+        """How far the avatar has come."""
+
+        DRAFT = "draft", "Draft"
+        QUEUED = "queued", "Waiting to be built"
+        BUILDING = "building", "Being built"
+        AWAITING_FACE_MARKING = "awaiting_face_marking", "Waiting for you to mark the face"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Could not be built"
+
+    SENTENCES: ClassVar[dict[str, str]] = {
+        State.DRAFT: "There is no picture yet.",
+        State.QUEUED: "The build waits for its turn.",
+        State.BUILDING: "The avatar is being built.",
+        State.AWAITING_FACE_MARKING: "No face was found by itself: mark six points in the picture.",
+        State.READY: "Ready to talk.",
+        State.FAILED: "The build did not succeed.",
+    }
+    LISTED: ClassVar[Q]
+
+    code = models.CharField(
+        max_length=CODE_LENGTH,
+        unique=True,
+        default=new_code,
+        editable=False,
+        validators=[RegexValidator(f"^{CODE_PATTERN.pattern}$")],
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="avatars"
+    )
+    name = models.CharField(max_length=60)
+    tagline = models.CharField(max_length=120, blank=True)
+    persona = models.TextField(max_length=4000, blank=True)
+    greeting = models.CharField(max_length=300, blank=True)
+    voice = models.CharField(max_length=40, default="heart")
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PHOTO)
+    licence = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=24, choices=State.choices, default=State.DRAFT)
+    imx = models.FileField(upload_to=_avatar_file, blank=True)
+    poster = models.FileField(upload_to=_avatar_file, blank=True)
+    preview = models.FileField(upload_to=_avatar_file, blank=True)
+    demo = models.BooleanField(default=False)
+    demo_key = models.CharField(max_length=40, unique=True, null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AvatarQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["visibility", "state", "-created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.code})"
+
+    def get_absolute_url(self) -> str:
+        """Return the address of the avatar's page."""
+        return reverse("avatar", args=[self.code])
+
+    @property
+    def talk_url(self) -> str:
+        """The address of the page to talk on."""
+        return reverse("talk", args=[self.code])
+
+    @property
+    def poster_url(self) -> str:
+        """The address of the still picture, or "" while there is none. It changes with the picture."""
+        return self._file_url("avatar_poster", self.poster.name)
+
+    @property
+    def preview_url(self) -> str:
+        """The address of the short silent film, or "" while there is none. It changes with the film."""
+        return self._file_url("avatar_preview", self.preview.name)
+
+    def _file_url(self, view: str, name: str | None) -> str:
+        return f"{reverse(view, args=[self.code])}?v={PurePath(name).stem[:12]}" if name else ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the avatar can be talked to."""
+        return self.state == self.State.READY and bool(self.imx)
+
+    @property
+    def state_sentence(self) -> str:
+        """The state in words."""
+        return self.SENTENCES[self.state]
+
+    @property
+    def latest_build(self) -> Build | None:
+        """The build started last."""
+        return self.builds.first()
+
+
+Avatar.LISTED = Q(visibility=Avatar.Visibility.PUBLIC, state=Avatar.State.READY)
+
+
+class Build(models.Model):
+    """One attempt at turning a source into an avatar."""
+
+    class State(models.TextChoices):
+        """How far the build has come."""
+
+        QUEUED = "queued", "Waiting"
+        RUNNING = "running", "Running"
+        AWAITING_FACE_MARKING = "awaiting_face_marking", "Waiting for the face to be marked"
+        READY = "ready", "Done"
+        FAILED = "failed", "Failed"
+
+    FINAL: ClassVar[frozenset[str]] = frozenset({State.READY, State.FAILED})
+
+    avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="builds")
+    source = models.FileField(upload_to=_source_file)
+    points = models.JSONField(null=True, blank=True)
+    kind = models.CharField(max_length=10, choices=Avatar.Kind.choices, blank=True)
+    state = models.CharField(max_length=24, choices=State.choices, default=State.QUEUED)
+    stage = models.CharField(max_length=40, blank=True)
+    progress = models.FloatField(default=0.0)
+    message = models.CharField(max_length=500, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    report = models.JSONField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    consent_at = models.DateTimeField(null=True, blank=True)
+    consent_text = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"build {self.pk} of {self.avatar.code}"

@@ -1,0 +1,164 @@
+"""Pages for creators: their avatars, a new one, one of them."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from avatars.builds import TooManyBuilds, delete_avatar, resume_with_points, start_build
+from avatars.files import answer_file
+from avatars.forms import AvatarForm, NewAvatarForm, PointsForm, SourceForm
+from avatars.models import Avatar, Build
+from avatars.permissions import can_download, can_edit
+from avatars.progress import build_status
+from avatars.uploads import SIGNATURE_BYTES, picture_type
+
+PICTURE_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+
+
+def editable(request: HttpRequest, code: str) -> Avatar:
+    """Return an avatar of the reader's own.
+
+    Raises `Http404` for everything else, so that nobody learns which codes exist.
+    """
+    avatar = Avatar.objects.filter(code=code).first()
+    if avatar is None or not can_edit(request.user, avatar):
+        raise Http404
+    return avatar
+
+
+@login_required
+@require_safe
+def studio(request: HttpRequest) -> HttpResponse:
+    """List the creator's avatars."""
+    return render(request, "studio/list.html", {"avatars": Avatar.objects.owned_by(request.user)})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Take a picture and a name, and start the build."""
+    form = NewAvatarForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                avatar = Avatar(owner=request.user, name=form.cleaned_data["name"], licence=form.cleaned_data["licence"])
+                avatar.save()
+                start_build(avatar, form.cleaned_data["source"], kind=form.cleaned_data["kind"])
+            return redirect("studio_avatar", avatar.code)
+        except TooManyBuilds as refusal:
+            form.add_error(None, str(refusal))
+    return render(request, "studio/new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def detail(request: HttpRequest, code: str) -> HttpResponse:
+    """Show the build, and change what may be changed."""
+    avatar = editable(request, code)
+    form = AvatarForm(request.POST or None, instance=avatar)
+    if request.method == "POST" and form.is_valid():
+        # Only what the form holds is written: a build may publish at this very moment.
+        avatar.save(update_fields=[*form.cleaned_data, "updated_at"])
+        messages.success(request, "Saved.")
+        return redirect("studio_avatar", avatar.code)
+    return _detail(request, editable(request, code), form=form)
+
+
+def _detail(
+    request: HttpRequest, avatar: Avatar, *, form: AvatarForm | None = None, source_form: SourceForm | None = None
+) -> HttpResponse:
+    build = avatar.latest_build
+    form = form or AvatarForm(instance=avatar)
+    source_form = source_form or SourceForm()
+    context: dict[str, Any] = {
+        "avatar": avatar,
+        "build": build,
+        "form": form,
+        "source_form": source_form,
+        "build_config": {
+            **build_status(avatar, build),
+            "ws_url": f"/ws/build/{avatar.code}/",
+            "source_url": reverse("studio_source", args=[avatar.code]) if build else "",
+            "points_url": reverse("studio_points", args=[avatar.code]),
+            "points": build.points if build else None,
+        },
+    }
+    failed = form.errors or source_form.errors
+    return render(request, "studio/avatar.html", context, status=422 if failed else 200)
+
+
+@login_required
+@require_POST
+def points(request: HttpRequest, code: str) -> HttpResponse:
+    """Take the six points of a face and resume the build."""
+    avatar = editable(request, code)
+    build = avatar.latest_build
+    form = PointsForm(request.POST)
+    if build is None or not form.is_valid():
+        for sentence in form.errors.get("points", ["There is no build to mark a face for."]):
+            messages.error(request, str(sentence))
+    elif not resume_with_points(build, form.cleaned_data["points"]):
+        messages.error(request, "This build does not wait for a face to be marked.")
+    return redirect("studio_avatar", avatar.code)
+
+
+@login_required
+@require_POST
+def replace(request: HttpRequest, code: str) -> HttpResponse:
+    """Build again from another picture; until it succeeds the avatar stays as it is."""
+    avatar = editable(request, code)
+    form = SourceForm(request.POST, request.FILES)
+    if form.is_valid():
+        try:
+            avatar.licence = form.cleaned_data["licence"]
+            start_build(avatar, form.cleaned_data["source"], kind=form.cleaned_data["kind"])
+            return redirect("studio_avatar", avatar.code)
+        except TooManyBuilds as refusal:
+            form.add_error(None, str(refusal))
+    return _detail(request, avatar, source_form=form)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, code: str) -> HttpResponse:
+    """Ask, then delete."""
+    avatar = editable(request, code)
+    if request.method == "POST":
+        delete_avatar(avatar)
+        messages.success(request, f"{avatar.name} is deleted.")
+        return redirect("studio")
+    return render(request, "studio/delete.html", {"avatar": avatar})
+
+
+@login_required
+@require_safe
+def download(request: HttpRequest, code: str) -> HttpResponseBase:
+    """Hand out the avatar's file."""
+    avatar = editable(request, code)
+    if not can_download(request.user, avatar):
+        raise Http404
+    return answer_file(request, avatar.imx, "application/octet-stream", download_as=f"{avatar.code}.imx")
+
+
+@login_required
+@require_safe
+def source(request: HttpRequest, code: str) -> HttpResponseBase:
+    """Show the creator the picture they uploaded."""
+    build: Build | None = editable(request, code).latest_build
+    if build is None or not build.source:
+        raise Http404
+    try:
+        with build.source.open("rb") as opened:
+            kind = picture_type(opened.read(SIGNATURE_BYTES))
+    except FileNotFoundError as error:
+        raise Http404 from error
+    if kind is None:
+        raise Http404
+    return answer_file(request, build.source, PICTURE_TYPES[kind])

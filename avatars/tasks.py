@@ -1,0 +1,11 @@
+"""Tasks of the builder process."""
+
+from django_tasks import task
+
+
+@task()
+def build_avatar_task(build_id: int) -> None:
+    """Build one avatar."""
+    from avatars.builder import run_build
+
+    run_build(build_id)

@@ -1,0 +1,21 @@
+"""Addresses of avatars and of the studio."""
+
+from django.urls import path
+
+from avatars import studio, views
+
+urlpatterns = [
+    path("", views.gallery, name="gallery"),
+    path("a/<str:code>/", views.avatar_page, name="avatar"),
+    path("a/<str:code>/talk/", views.talk, name="talk"),
+    path("a/<str:code>/poster.jpg", views.poster, name="avatar_poster"),
+    path("a/<str:code>/preview.mp4", views.preview, name="avatar_preview"),
+    path("studio/", studio.studio, name="studio"),
+    path("studio/new/", studio.new, name="studio_new"),
+    path("studio/<str:code>/", studio.detail, name="studio_avatar"),
+    path("studio/<str:code>/points/", studio.points, name="studio_points"),
+    path("studio/<str:code>/replace/", studio.replace, name="studio_replace"),
+    path("studio/<str:code>/source/", studio.source, name="studio_source"),
+    path("studio/<str:code>/delete/", studio.delete, name="studio_delete"),
+    path("studio/<str:code>/download/", studio.download, name="studio_download"),
+]

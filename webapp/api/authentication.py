@@ -1,0 +1,45 @@
+"""Who calls the API: `Authorization: Bearer <API secret>`."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+
+from webapp.accounts.models import ApiSecret, User
+
+
+class ApiSecretAuthentication(BaseAuthentication):  # type: ignore[misc]
+    """Recognises a creator by an API secret; a request without one stays anonymous."""
+
+    def authenticate(self, request: HttpRequest) -> tuple[User, ApiSecret] | None:
+        """Return the secret's owner.
+
+        Raises `AuthenticationFailed` for a secret that is unknown, revoked or expired, without saying which.
+        """
+        scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            key = ApiSecret.objects.get_from_key(secret.strip())
+        except ApiSecret.DoesNotExist:
+            key = None
+        if key is None or key.has_expired or not key.user.is_active:
+            raise AuthenticationFailed("This API secret is not valid.", "unauthorized")
+        return key.user, key
+
+    def authenticate_header(self, request: HttpRequest) -> str:
+        """Name the scheme, so that a refusal is a 401."""
+        return "Bearer"
+
+
+class ApiSecretScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    """Describes the scheme in the schema."""
+
+    target_class = ApiSecretAuthentication
+    name = "ApiSecret"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the OpenAPI security definition."""
+        return {"type": "http", "scheme": "bearer"}

@@ -1,0 +1,12 @@
+"""Addresses of the API."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+
+from webapp.api.avatars import AvatarDetail, AvatarList
+
+urlpatterns = [
+    path("avatars", AvatarList.as_view(), name="api_avatars"),
+    path("avatars/<str:code>", AvatarDetail.as_view(), name="api_avatar"),
+    path("schema", SpectacularAPIView.as_view(), name="api_schema"),
+]

@@ -1,0 +1,288 @@
+"""Every setting of Parlo, read from the environment (and `.env`) in this one place.
+
+`.env.example` describes each variable. Wrong values are reported in words by `webapp.checks` and `manage.py doctor`.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from webapp.ice import parse_ice_servers
+from webapp.logs import logging_settings
+from webapp.secret import installation_secret
+from webapp.socket_path import valkey_socket
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+TESTING = "pytest" in sys.modules
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# Where everything that must survive is kept: database, uploads, avatars, the secret key.
+PARLO_DATA_DIR = Path(env.str("PARLO_DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
+PARLO_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "") or installation_secret(PARLO_DATA_DIR)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+BIND = env.str("BIND", "127.0.0.1")
+PORT = env.int("PORT", 8000)
+# Set where a proxy ends TLS before Parlo: cookies become secure and the proxy's forwarding headers are believed.
+BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", False)
+
+# Applications
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "channels",
+    "csp",
+    "django_htmx",
+    "django_prometheus",
+    "django_tasks",
+    "django_tasks_db",
+    "drf_spectacular",
+    "rest_framework",
+    "rest_framework_api_key",
+    "webapp",
+    "webapp.accounts",
+    "webapp.usage",
+    "webapp.api",
+    "avatars",
+    "realtime",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "webapp.security.SecurityHeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "webapp.security.AdminContentPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "webapp.urls"
+ASGI_APPLICATION = "webapp.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Database, cache, channel layer, tasks
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{PARLO_DATA_DIR / 'parlo.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Several processes write: a write-ahead log lets them read meanwhile, and a writer waits for its turn.
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+VALKEY_SOCKET = valkey_socket(PARLO_DATA_DIR)
+REDIS_URL = env.str("REDIS_URL", "")
+VALKEY_EMBEDDED = not REDIS_URL
+VALKEY_URL = REDIS_URL or f"unix://{VALKEY_SOCKET}"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": VALKEY_URL,
+        "KEY_PREFIX": "parlo",
+        "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [VALKEY_URL], "prefix": "parlo", "capacity": 1000, "expiry": 20},
+    }
+}
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+
+# Files. Uploads and avatars have no public address: views hand them out after a permission check.
+
+MEDIA_ROOT = PARLO_DATA_DIR / "media"
+MEDIA_URL = ""
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+UPLOAD_LIMIT_BYTES = 10 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+STATIC_URL = "/static/"
+STATIC_ROOT = PARLO_DATA_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+SERVE_SOURCES = DEBUG or TESTING
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if SERVE_SOURCES
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = SERVE_SOURCES
+WHITENOISE_AUTOREFRESH = SERVE_SOURCES
+
+# Accounts
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "studio"
+LOGOUT_REDIRECT_URL = "gallery"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", "optional")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Parlo] "
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_ADAPTER = "webapp.accounts.adapter.AccountAdapter"
+ACCOUNT_SIGNUP_OPEN = env.bool("ACCOUNT_SIGNUP_OPEN", True)
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_TLS_PROXY else 0
+
+_email = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST = _email.get("EMAIL_HOST") or ""
+EMAIL_PORT = _email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _email.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _email.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = bool(_email.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL = bool(_email.get("EMAIL_USE_SSL"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "parlo@localhost")
+
+# Security
+
+SESSION_COOKIE_NAME = "parlo_session"
+CSRF_COOKIE_NAME = "parlo_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "webapp.views.csrf_failure"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if BEHIND_TLS_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 3600)
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "media-src": ["'self'", "blob:", "mediastream:"],
+        "connect-src": ["'self'"],
+        "worker-src": ["'self'", "blob:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["webapp.api.authentication.ApiSecretAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"anon": "120/min", "user": "600/min"},
+    "NUM_PROXIES": 1 if BEHIND_TLS_PROXY else 0,
+    "EXCEPTION_HANDLER": "webapp.api.errors.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Parlo",
+    "DESCRIPTION": "Talking avatars, on your own machine.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+UNFOLD = {"SITE_TITLE": "Parlo", "SITE_HEADER": "Parlo", "SITE_URL": "/", "SITE_SYMBOL": "face"}
+
+# Conversation
+
+# What browsers are told; the media worker itself needs none. A JSON list of {"urls": ..., "username": ..., "credential": ...}.
+try:
+    ICE_SERVERS, ICE_SERVERS_ERROR = parse_ice_servers(env.str("ICE_SERVERS", "[]")), ""
+except ValueError as error:
+    # Reported by webapp.checks, which keeps `manage.py run` from starting.
+    ICE_SERVERS, ICE_SERVERS_ERROR = [], str(error)
+BRAIN_PORT = env.int("BRAIN_PORT", 8091)
+LLM_URL = env.str("LLM_URL", "")
+LLM_MODEL = env.str("LLM_MODEL", "")
+LLM_API_KEY = env.str("LLM_API_KEY", "")
+LLM_GGUF_PATH = env.str("LLM_GGUF_PATH", "")
+STT_URL = env.str("STT_URL", "")
+STT_MODEL = env.str("STT_MODEL", "")
+STT_API_KEY = env.str("STT_API_KEY", "")
+WHISPER_MODEL_DIR = env.str("WHISPER_MODEL_DIR", "")
+TTS_URL = env.str("TTS_URL", "")
+TTS_MODEL = env.str("TTS_MODEL", "")
+TTS_API_KEY = env.str("TTS_API_KEY", "")
+TTS_RATE_HZ = env.int("TTS_RATE_HZ", 24000)
+TTS_VOICE = env.str("TTS_VOICE", "")
+SMART_TURN_MODEL = env.str("SMART_TURN_MODEL", "")
+MEDIA_WORKERS = env.int("MEDIA_WORKERS", 1)
+MEDIA_WORKER_CAPACITY = env.int("MEDIA_WORKER_CAPACITY", 4)
+
+# The rest
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+SILENCED_SYSTEM_CHECKS: list[str] = []
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_settings(level=env.str("LOG_LEVEL", "INFO"), as_json=env.bool("LOG_JSON", False))

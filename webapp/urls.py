@@ -1,0 +1,22 @@
+"""Addresses."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from webapp import views
+
+urlpatterns = [
+    path("", include("avatars.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("v1/", include("webapp.api.urls")),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.metrics, name="metrics"),
+    path("favicon.ico", views.favicon, name="favicon"),
+]
+
+handler400 = "webapp.views.bad_request"
+handler403 = "webapp.views.permission_denied"
+handler404 = "webapp.views.page_not_found"
+handler500 = "webapp.views.server_error"

@@ -1,0 +1,92 @@
+"""Pages of no application: health, metrics, errors."""
+
+from hmac import compare_digest
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+
+from webapp.api.errors import envelope
+from webapp.readiness import readiness
+
+LOOPBACK = {"127.0.0.1", "::1"}
+
+
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Say that this process answers."""
+    return JsonResponse({"ok": True})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Say whether a conversation could start now: database, Valkey and a media worker are there."""
+    parts = readiness()
+    ready = all(part["ok"] for part in parts.values())
+    return JsonResponse({"ok": ready, "parts": parts}, status=200 if ready else 503)
+
+
+def may_read_metrics(request: HttpRequest) -> bool:
+    """Tell whether the metrics are for this reader: staff, the holder of the token, or a caller on this machine."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if settings.METRICS_TOKEN and scheme == "Bearer":
+        return compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
+    if request.user.is_authenticated and request.user.is_staff:
+        return True
+    # Behind a proxy everybody seems to come from this machine, so there the address says nothing.
+    proxied = settings.BEHIND_TLS_PROXY or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return not proxied and request.META.get("REMOTE_ADDR") in LOOPBACK
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Export the metrics of this process."""
+    if not may_read_metrics(request):
+        return HttpResponseForbidden("Metrics are for staff, or for a caller with the metrics token.\n", "text/plain")
+    response: HttpResponse = ExportToDjangoView(request)
+    return response
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Send browsers that guess the icon's address to the icon."""
+    try:
+        return redirect(staticfiles_storage.url("brand/favicon.ico"), permanent=True)
+    except ValueError:
+        return HttpResponse(status=404)
+
+
+def _failure(request: HttpRequest, status: int, template: str, code: str, message: str) -> HttpResponse:
+    if request.path.startswith("/v1/"):
+        return JsonResponse(envelope(code, message, status), status=status)
+    return render(request, template, {"message": message, "status": status}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that cannot be understood."""
+    return _failure(request, 400, "400.html", "bad_request", "This request could not be understood.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that is not allowed."""
+    return _failure(request, 403, "403.html", "forbidden", str(exception) or "This is not yours to open.")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request for something that is not there, or not for this reader."""
+    return _failure(request, 404, "404.html", "not_found", "There is nothing at this address.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer after an error of our own; the log says more."""
+    return _failure(request, 500, "500.html", "internal", "Something went wrong here. The log says what.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "", **_: Any) -> HttpResponse:
+    """Answer a form whose token does not match."""
+    message = "This form was open for too long, or cookies are switched off. Go back, reload the page and try again."
+    return _failure(request, 403, "403_csrf.html", "csrf", message)
