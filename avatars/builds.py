@@ -24,7 +24,14 @@ def enqueue(build: Build) -> None:
     build_avatar_task.enqueue(build.pk)
 
 
-def start_build(avatar: Avatar, source: File[Any], *, kind: str = "", points: dict[str, Any] | None = None) -> Build:
+def start_build(
+    avatar: Avatar,
+    source: File[Any],
+    *,
+    kind: str = "",
+    points: dict[str, Any] | None = None,
+    consent_text: str = CONSENT_TEXT,
+) -> Build:
     """Queue a build of `avatar` from `source`, for whose use consent was just given.
 
     Raises `TooManyBuilds`.
@@ -40,7 +47,7 @@ def start_build(avatar: Avatar, source: File[Any], *, kind: str = "", points: di
                 )
         now = timezone.now()
         build = Build.objects.create(
-            avatar=avatar, source=source, kind=kind, points=points, consent_at=now, consent_text=CONSENT_TEXT
+            avatar=avatar, source=source, kind=kind, points=points, consent_at=now, consent_text=consent_text
         )
         if not avatar.imx:
             avatar.state = Avatar.State.QUEUED

@@ -1,20 +1,17 @@
 """Checks of what building avatars needs."""
 
-import json
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, register
 
-from avatars.seed import DEMO_FILE
+from avatars.seed import DEMO_FILE, read_demos
 
 
 @register()
 def demo_material(**_: Any) -> list[CheckMessage]:
-    """The description of the demo avatars, where there is one, can be read."""
-    if not DEMO_FILE.exists():
-        return []
+    """The description of the demo avatars can be read, and their pictures are there."""
     try:
-        json.loads(DEMO_FILE.read_text(encoding="utf-8"))
-    except ValueError as error:
-        return [Error(f"The demo avatars cannot be read: {DEMO_FILE.name}: {error}", id="avatars.E001")]
+        read_demos()
+    except (ValueError, KeyError, TypeError) as error:
+        return [Error(f"The demo avatars in {DEMO_FILE.name} cannot be read: {error}.", id="avatars.E001")]
     return []

@@ -10,7 +10,9 @@ CODE_PATTERN: Final = re.compile(r"A\d{2}[B-DF-HJ-NP-TV-Z]{3}\d{4}")
 # No vowels, so that no words arise, and no Q, which reads as O.
 LETTERS: Final = "BCDFGHJKLMNPRSTVWXYZ"
 DIGITS: Final = "0123456789"
-UNWELCOME_LETTERS: Final = frozenset({"KKK", "FCK", "FKN", "FKR", "CNT", "DCK", "PRC", "TWT", "NGR", "NGG", "SLT", "SHT"})
+UNWELCOME_LETTERS: Final = frozenset(
+    {"KKK", "FCK", "FKN", "FKR", "CNT", "DCK", "PRC", "TWT", "NGR", "NGG", "SLT", "SHT"}
+)
 UNWELCOME_DIGITS: Final = frozenset({"1488", "8814", "6969", "0069", "1939", "1933"})
 
 

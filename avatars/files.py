@@ -33,8 +33,8 @@ def answer_file(
 ) -> HttpResponseBase:
     """Answer with a stored file: entity tag, conditional requests, one byte range.
 
-    Files are a few megabytes at most, so they are read whole; every published version has a name of its own, which makes
-    the name the entity tag. Raises `Http404` when it is gone.
+    Files are a few megabytes at most, so they are read whole; every published version has a name of its own, which
+    makes the name the entity tag. Raises `Http404` when it is gone.
     """
     if not file:
         raise Http404

@@ -33,9 +33,7 @@ def provider_urls(**_: Any) -> list[CheckMessage]:
             continue
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            found.append(
-                _error(2, f"{name} is {url!r}, which is no web address.", f"Write {name}=http://host:port/v1")
-            )
+            found.append(_error(2, f"{name} is {url!r}, which is no web address.", f"Write {name}=http://host:port/v1"))
         model = name.replace("_URL", "_MODEL")
         if not getattr(settings, model):
             found.append(_error(3, f"{name} is set, but {model} is empty.", f"Name the model in {model}."))

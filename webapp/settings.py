@@ -100,7 +100,7 @@ TEMPLATES = [
 # Database, cache, channel layer, tasks
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{PARLO_DATA_DIR / 'parlo.sqlite3'}")
+    "default": env.db_url_config(env.str("DATABASE_URL", "") or f"sqlite:///{PARLO_DATA_DIR / 'parlo.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Several processes write: a write-ahead log lets them read meanwhile, and a writer waits for its turn.
@@ -253,7 +253,7 @@ UNFOLD = {"SITE_TITLE": "Parlo", "SITE_HEADER": "Parlo", "SITE_URL": "/", "SITE_
 
 # Conversation
 
-# What browsers are told; the media worker itself needs none. A JSON list of {"urls": ..., "username": ..., "credential": ...}.
+# What browsers are told; the media worker itself needs none.
 try:
     ICE_SERVERS, ICE_SERVERS_ERROR = parse_ice_servers(env.str("ICE_SERVERS", "[]")), ""
 except ValueError as error:

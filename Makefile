@@ -1,0 +1,40 @@
+# Parlo. `make run` is all that is needed to use it; `make help` lists the rest.
+
+PY := .venv/bin/python
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help setup dev run doctor lint test bench clean
+
+help:  ## list what make can do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup:  ## create .venv and install what Parlo needs
+	@bin/setup
+
+dev:  ## the same, with the test tools
+	@bin/setup dev
+
+run: setup  ## run Parlo until Ctrl-C
+	@exec $(PY) manage.py run
+
+doctor: setup  ## say what is missing or misconfigured, and the remedy
+	@$(PY) manage.py doctor
+
+lint: dev  ## style, types, layering
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+test: dev  ## lint, then every test; the browser tests use Chromium
+	@bin/chromium >/dev/null
+	$(MAKE) --no-print-directory lint
+	$(PY) -m pytest
+
+bench: dev  ## measure render, build, serve and talk on this machine
+	$(PY) -m benchmarks
+
+clean:  ## remove caches; data and .venv stay
+	find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results

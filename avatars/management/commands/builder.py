@@ -1,0 +1,24 @@
+"""`manage.py builder`: the process that builds avatars."""
+
+import os
+import threading
+from typing import Any
+
+from django_tasks_db.management.commands.db_worker import Command as TaskWorker
+
+from avatars.builder import watch_for_interrupted
+
+# Conversations come first: a build takes the processor time they leave.
+NICENESS = 5
+
+
+class Command(TaskWorker):  # type: ignore[misc]
+    """The task worker, which also takes up builds whose builder died."""
+
+    help = "Build avatars: runs queued builds, and takes up those that were interrupted."
+
+    def handle(self, **options: Any) -> None:
+        """Work until told to stop."""
+        os.nice(NICENESS)
+        threading.Thread(target=watch_for_interrupted, args=[threading.Event()], name="recovery", daemon=True).start()
+        super().handle(**options)

@@ -1,0 +1,121 @@
+"""`manage.py run`: all of Parlo on this machine, with one command."""
+
+import asyncio
+import errno
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from webapp.programs import programs
+from webapp.static_stamp import collect_if_changed
+from webapp.supervisor import Supervisor
+
+READY_WITHIN_S = 60.0
+
+
+class Command(BaseCommand):
+    """Prepares the data directory, then keeps every process running until Ctrl-C."""
+
+    help = "Run Parlo: Valkey, web, media workers, builder and the local brain, until Ctrl-C."
+
+    def handle(self, **options: Any) -> None:
+        """Check, prepare, run."""
+        with self._only_one():
+            self._check_port()
+            call_command("migrate", interactive=False, verbosity=0)
+            if collect_if_changed():
+                self._write("Static files collected.")
+            call_command("seed_demo", stdout=self.stdout)
+            supervisor = Supervisor(programs(), self._write, folder=settings.BASE_DIR)
+            asyncio.run(supervisor.run(lambda: self._announce(supervisor)))
+            self._write("Parlo has stopped.")
+
+    def _write(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    def _only_one(self) -> IO[str]:
+        """Hold the data directory's lock; it goes when this process goes."""
+        lock = (settings.PARLO_DATA_DIR / "run.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CommandError(
+                f"Parlo already runs with the data directory {settings.PARLO_DATA_DIR}. "
+                "Stop it first, or set PARLO_DATA_DIR to another directory."
+            ) from error
+        return lock
+
+    def _check_port(self) -> None:
+        """Refuse in words when the port cannot be had."""
+        family = socket.AF_INET6 if ":" in settings.BIND else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.BIND, settings.PORT))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    reason = "is in use by another program"
+                elif error.errno == errno.EACCES:
+                    reason = "may not be used by this user"
+                else:
+                    reason = f"cannot be used on {settings.BIND} ({os.strerror(error.errno or 0)})"
+                raise CommandError(
+                    f"Port {settings.PORT} {reason}. Choose another one: PORT={settings.PORT + 80} make run"
+                ) from error
+
+    async def _announce(self, supervisor: Supervisor) -> None:
+        """Say the address once everything that a conversation needs answers."""
+        started = time.monotonic()
+        told = False
+        while True:
+            ready, missing = await asyncio.to_thread(readiness)
+            if ready:
+                self._write(f"\nParlo is ready: {address()}\nPress Ctrl-C to stop it.\n")
+                return
+            if not told and time.monotonic() - started > READY_WITHIN_S:
+                told = True
+                self._write(f"\nParlo is not ready yet: {missing} `{sys.executable} manage.py doctor` may say why.\n")
+            await asyncio.sleep(0.2)
+
+
+def reachable_host() -> str:
+    """Return the host under which this machine reaches the web process."""
+    bind = settings.BIND
+    if bind in {"127.0.0.1", "0.0.0.0", "localhost"}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return "[::1]" if bind == "::" else f"[{bind}]" if ":" in bind else str(bind)
+
+
+def address() -> str:
+    """Return the address to open in a browser on this machine."""
+    host = reachable_host()
+    return f"http://{'localhost' if host in {'127.0.0.1', '[::1]'} else host}:{settings.PORT}/"
+
+
+def readiness() -> tuple[bool, str]:
+    """Ask the web process whether all is there; if not, return what is missing in words."""
+    # Asked by a name that ALLOWED_HOSTS lets pass.
+    name = next((name.lstrip(".") for name in settings.ALLOWED_HOSTS if name != "*"), "localhost")
+    request = Request(f"http://{reachable_host()}:{settings.PORT}/readyz", headers={"Host": name})
+    try:
+        with urlopen(request, timeout=5):  # noqa: S310 - our own address
+            return True, ""
+    except HTTPError as error:
+        try:
+            parts = json.load(error)["parts"]
+            return False, " ".join(part["message"] for part in parts.values() if not part["ok"])
+        except (ValueError, KeyError):
+            return False, f"The web process answers with status {error.code}."
+    except (URLError, OSError):
+        return False, "The web process does not answer."

@@ -1,0 +1,38 @@
+"""The processes Parlo consists of on one machine."""
+
+import sys
+from typing import Final
+
+from django.conf import settings
+
+from webapp.supervisor import Program
+
+# One thread per numeric library: the processes are the parallelism. Media workers allocate and free whole pictures all
+# the time; without these, glibc gives the memory back to the system and faults it in again for every frame.
+LEAN: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_MMAP_THRESHOLD_": "268435456",
+    "MALLOC_TOP_PAD_": "16777216",
+}
+
+
+def programs() -> list[Program]:
+    """Return what runs under the current settings, in the order it starts."""
+    manage = (sys.executable, str(settings.BASE_DIR / "manage.py"))
+    web = [sys.executable, "-m", "daphne", "-v", "0", "--server-name", "parlo"]
+    if settings.BEHIND_TLS_PROXY:
+        web.append("--proxy-headers")
+    web += ["-b", settings.BIND, "-p", str(settings.PORT), "webapp.asgi:application"]
+    found = []
+    if settings.VALKEY_EMBEDDED:
+        found.append(Program("valkey", (*manage, "valkey"), {}))
+    found.append(Program("web", web, {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}))
+    for number in range(1, settings.MEDIA_WORKERS + 1):
+        found.append(Program(f"media.{number}", (*manage, "mediaworker"), LEAN))
+    found.append(Program("builder", (*manage, "builder", "--no-startup-delay"), LEAN))
+    if not settings.LLM_URL:
+        found.append(Program("brain", (*manage, "brain"), {"PYTHONUNBUFFERED": "1"}))
+    return found
