@@ -26,7 +26,10 @@ def logging_settings(*, level: str, as_json: bool) -> dict[str, Any]:
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if not as_json else "iso", utc=as_json),
         redact,
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    # The plain traceback: the rich one prints local variables, and with them whatever secrets they hold.
+    renderer: Any = structlog.dev.ConsoleRenderer(
+        colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )
     if as_json:
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()

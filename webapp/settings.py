@@ -3,7 +3,10 @@
 `.env.example` describes each variable. Wrong values are reported in words by `webapp.checks` and `manage.py doctor`.
 """
 
+import atexit
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,15 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 TESTING = "pytest" in sys.modules
 
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+if not TESTING:
+    environ.Env.read_env(BASE_DIR / ".env")
 
 # Where everything that must survive is kept: database, uploads, avatars, the secret key.
-PARLO_DATA_DIR = Path(env.str("PARLO_DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
+# Tests get a new one each run, and so never touch what the checkout they run in holds.
+_default_data_dir = tempfile.mkdtemp(prefix="parlo-tests-") if TESTING else str(BASE_DIR / "var")
+if TESTING:
+    atexit.register(shutil.rmtree, _default_data_dir, ignore_errors=True)
+PARLO_DATA_DIR = Path(env.str("PARLO_DATA_DIR", "") or _default_data_dir).expanduser().resolve()
 PARLO_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 DEBUG = env.bool("DEBUG", False)

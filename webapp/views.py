@@ -83,7 +83,12 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer after an error of our own; the log says more."""
-    return _failure(request, 500, "500.html", "internal", "Something went wrong here. The log says what.")
+    message = "Something went wrong here. The log says what."
+    try:
+        return _failure(request, 500, "500.html", "internal", message)
+    except Exception:
+        # The page itself needs what may be broken (the session, the database, a template).
+        return HttpResponse(message, "text/plain", status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "", **_: Any) -> HttpResponse:

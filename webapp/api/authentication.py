@@ -26,7 +26,7 @@ class ApiSecretAuthentication(BaseAuthentication):  # type: ignore[misc]
         except ApiSecret.DoesNotExist:
             key = None
         if key is None or key.has_expired or not key.user.is_active:
-            raise AuthenticationFailed("This API secret is not valid.", "unauthorized")
+            raise AuthenticationFailed("This API secret is not valid.")
         return key.user, key
 
     def authenticate_header(self, request: HttpRequest) -> str:

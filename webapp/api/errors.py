@@ -7,9 +7,10 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-WORDS = {
-    exceptions.NotAuthenticated: ("unauthorized", "An API secret is needed: Authorization: Bearer <secret>."),
-    exceptions.NotFound: ("not_found", "There is nothing at this address."),
+CODES = {exceptions.NotAuthenticated: "unauthorized", exceptions.AuthenticationFailed: "unauthorized"}
+SENTENCES = {
+    exceptions.NotAuthenticated: "An API secret is needed: Authorization: Bearer <secret>.",
+    exceptions.NotFound: "There is nothing at this address.",
 }
 
 
@@ -34,6 +35,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(error, context)
     if response is None or not isinstance(error, exceptions.APIException):
         return response
-    code, message = WORDS.get(type(error), (str(error.default_code), _sentence(error.detail)))
+    code = CODES.get(type(error), str(error.default_code))
+    message = SENTENCES.get(type(error)) or _sentence(error.detail)
     response.data = envelope(code, message, response.status_code)
     return response

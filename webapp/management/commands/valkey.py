@@ -48,7 +48,7 @@ class Command(BaseCommand):
             "--dir": str(path.parent),
             "--maxmemory": MEMORY_LIMIT,
             "--maxmemory-policy": "volatile-ttl",
-            "--loglevel": "warning",
+            "--logfile": str(path.parent / "valkey.log"),
         }
         os.execv(server, [server, *(part for pair in arguments.items() for part in pair)])  # noqa: S606 - our own binary
 

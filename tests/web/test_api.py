@@ -1,0 +1,102 @@
+"""The REST API: who sees what, and the one shape of its errors."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from avatars.models import Avatar
+from webapp.accounts.models import ApiSecret
+
+PUBLIC = Avatar.Visibility.PUBLIC
+
+
+@pytest.fixture
+def secret(creator: Any) -> tuple[ApiSecret, str]:
+    return ApiSecret.objects.create_key(name="laptop", user=creator)
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def test_everybody_lists_public_avatars(client: Client, make_avatar: Callable[..., Avatar]) -> None:
+    public = make_avatar(visibility=PUBLIC, persona="hidden thoughts")
+    make_avatar()
+    response = client.get("/v1/avatars")
+    (entry,) = response.json()["results"]
+    assert entry["code"] == public.code
+    assert entry["talk_url"] == f"http://testserver/a/{public.code}/talk/"
+    assert "hidden thoughts" not in response.content.decode()
+
+
+def test_a_secret_opens_your_own(client: Client, avatar: Avatar, secret: tuple[ApiSecret, str]) -> None:
+    address = f"/v1/avatars/{avatar.code}"
+    assert client.get(address).status_code == 404
+    assert client.get(address, headers=bearer(secret[1])).json()["code"] == avatar.code
+    assert len(client.get("/v1/avatars", headers=bearer(secret[1])).json()["results"]) == 1
+
+
+def test_secrets_are_stored_hashed(secret: tuple[ApiSecret, str]) -> None:
+    key, text = secret
+    key.refresh_from_db()
+    assert text.partition(".")[2] not in "".join(str(value) for value in vars(key).values())
+    assert text.startswith(key.prefix)
+
+
+def spoil(key: ApiSecret, how: str) -> None:
+    if how == "revoked":
+        key.revoked = True
+    elif how == "expired":
+        key.expiry_date = timezone.now() - timedelta(seconds=1)
+    else:
+        key.user.is_active = False
+        key.user.save()
+    key.save()
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired", "inactive"])
+def test_spoilt_secrets_open_nothing(client: Client, secret: tuple[ApiSecret, str], how: str) -> None:
+    spoil(secret[0], how)
+    response = client.get("/v1/avatars", headers=bearer(secret[1]))
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status", "code"),
+    [
+        ("get", "/v1/avatars/A00BBB0000", 404, "not_found"),
+        ("get", "/v1/nothing", 404, "not_found"),
+        ("delete", "/v1/avatars", 401, "unauthorized"),
+    ],
+)
+def test_errors_have_one_shape(client: Client, db: None, method: str, address: str, status: int, code: str) -> None:
+    headers = bearer("wrong.secret") if status == 401 else {}
+    response = getattr(client, method)(address, headers=headers)
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert (error["code"], error["http_status"]) == (code, status)
+    assert error["message"].endswith(".")
+
+
+def test_too_many_requests_have_the_shape_too(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rest_framework.throttling import AnonRateThrottle
+
+    monkeypatch.setattr(AnonRateThrottle, "THROTTLE_RATES", {"anon": "1/min"})
+    monkeypatch.setattr(AnonRateThrottle, "cache", cache)
+    client.get("/v1/avatars")
+    response = client.get("/v1/avatars")
+    assert response.status_code == 429
+    assert response.json()["error"]["code"] == "throttled"
+
+
+def test_the_schema_describes_the_resources(client: Client, db: None) -> None:
+    response = client.get("/v1/schema")
+    assert response.status_code == 200
+    assert b"/v1/avatars/{code}" in response.content
+    assert b"ApiSecret" in response.content

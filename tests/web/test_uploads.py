@@ -1,0 +1,152 @@
+"""Uploading a picture: what is taken, what is refused and in which words."""
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from avatars.builds import UNFINISHED_LIMIT
+from avatars.forms import CONSENT_TEXT
+from avatars.models import Avatar, Build
+
+JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
+
+
+def fields(content: bytes = JPEG, **changes: Any) -> dict[str, Any]:
+    given = {
+        "name": "Mona",
+        "source": SimpleUploadedFile("../../evil name.php", content),
+        "licence": "own",
+        "consent": "on",
+        **changes,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@pytest.fixture
+def studio(client: Client, creator: Any) -> Client:
+    client.force_login(creator)
+    return client
+
+
+def test_a_picture_becomes_a_queued_build(studio: Client, creator: Any) -> None:
+    response = studio.post("/studio/new/", fields())
+    avatar = Avatar.objects.get()
+    assert (response.status_code, response["Location"]) == (302, f"/studio/{avatar.code}/")
+    assert (avatar.owner, avatar.name, avatar.state, avatar.licence) == (creator, "Mona", Avatar.State.QUEUED, "own")
+    assert avatar.visibility == Avatar.Visibility.PRIVATE
+    build = Build.objects.get()
+    assert build.consent_text == CONSENT_TEXT
+    assert build.consent_at is not None
+    assert build.source.name.startswith(f"sources/{avatar.code}/")
+    assert build.source.name.endswith(".jpg")
+    assert "evil" not in build.source.name
+    from django_tasks_db.models import DBTaskResult
+
+    assert DBTaskResult.objects.get().args_kwargs["args"] == [build.pk]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"source": None}, "Choose a picture."),
+        ({"content": b""}, "This file is empty."),
+        ({"content": b"<svg onload=alert(1)>"}, "This is no JPEG, PNG or WebP picture."),
+        ({"content": b"\0\0\0\x18ftypheic" + b"\0" * 40}, "HEIC pictures cannot be read here."),
+        ({"content": JPEG + b"\0" * 10 * 1024 * 1024}, "pictures may have up to 10 MB"),
+        ({"consent": None}, "without this consent no avatar is built"),
+        ({"name": ""}, "Give your avatar a name."),
+        ({"licence": "stolen"}, "Select a valid choice"),
+    ],
+)
+def test_bad_input_is_answered_in_words(studio: Client, changes: dict[str, Any], sentence: str) -> None:
+    response = studio.post("/studio/new/", fields(**changes))
+    assert response.status_code == 422
+    page = response.content.decode()
+    assert sentence in page
+    if "name" not in changes:
+        assert 'value="Mona"' in page
+    assert not Avatar.objects.exists()
+    assert not Build.objects.exists()
+
+
+def test_nobody_floods_the_builder(studio: Client) -> None:
+    for number in range(UNFINISHED_LIMIT):
+        assert studio.post("/studio/new/", fields(name=f"N{number}")).status_code == 302
+    response = studio.post("/studio/new/", fields())
+    assert response.status_code == 422
+    assert "still being built" in response.content.decode()
+    assert Avatar.objects.count() == UNFINISHED_LIMIT
+
+
+POINTS = (
+    '{"left_eye":[10,10],"right_eye":[40,10],"mouth_left":[15,40],"mouth_right":[35,40],'
+    '"mouth_middle":[25,40],"chin":[25,60]}'
+)
+
+
+@pytest.fixture
+def waiting(avatar: Avatar) -> Build:
+    avatar.imx = ""
+    avatar.state = Avatar.State.AWAITING_FACE_MARKING
+    avatar.save()
+    source = SimpleUploadedFile("source.jpg", JPEG)
+    return Build.objects.create(avatar=avatar, source=source, state=Build.State.AWAITING_FACE_MARKING)
+
+
+def test_six_points_resume_the_build(studio: Client, waiting: Build) -> None:
+    studio.post(f"/studio/{waiting.avatar.code}/points/", {"points": POINTS})
+    waiting.refresh_from_db()
+    waiting.avatar.refresh_from_db()
+    assert waiting.state == Build.State.QUEUED
+    assert waiting.points["chin"] == [25.0, 60.0]
+    assert waiting.avatar.state == Avatar.State.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("points", "sentence"),
+    [
+        ("[]", "could not be read"),
+        ("{", "could not be read"),
+        (POINTS.replace('"chin":[25,60]', '"chin":null'), "The point for the chin is missing."),
+        (POINTS.replace("[25,60]", "[25,-1]"), "The point for the chin lies outside the picture."),
+        (POINTS.replace("[25,60]", "[25,1e999]"), "The point for the chin lies outside the picture."),
+        (POINTS.replace("[40,10]", "[11,10]"), "The eyes lie on each other."),
+    ],
+)
+def test_bad_points_are_refused_in_words(studio: Client, waiting: Build, points: str, sentence: str) -> None:
+    response = studio.post(f"/studio/{waiting.avatar.code}/points/", {"points": points}, follow=True)
+    assert sentence in response.content.decode()
+    waiting.refresh_from_db()
+    assert waiting.state == Build.State.AWAITING_FACE_MARKING
+
+
+def test_points_for_a_build_that_does_not_wait_change_nothing(studio: Client, waiting: Build) -> None:
+    Build.objects.update(state=Build.State.RUNNING)
+    response = studio.post(f"/studio/{waiting.avatar.code}/points/", {"points": POINTS}, follow=True)
+    assert "does not wait" in response.content.decode()
+
+
+def test_the_owner_sees_the_source(studio: Client, waiting: Build) -> None:
+    response = studio.get(f"/studio/{waiting.avatar.code}/source/")
+    assert (response.status_code, response["Content-Type"], response.content) == (200, "image/jpeg", JPEG)
+
+
+def test_another_picture_keeps_a_ready_avatar_ready(studio: Client, avatar: Avatar) -> None:
+    response = studio.post(f"/studio/{avatar.code}/replace/", fields())
+    assert response.status_code == 302
+    avatar.refresh_from_db()
+    assert avatar.is_ready
+    assert avatar.builds.get().state == Build.State.QUEUED
+
+
+def test_changing_texts_leaves_the_files_alone(studio: Client, avatar: Avatar) -> None:
+    before = avatar.imx.name
+    response = studio.post(
+        f"/studio/{avatar.code}/",
+        {"name": "Grace", "tagline": "t", "persona": "p", "greeting": "g", "voice": "heart", "visibility": "public"},
+    )
+    assert response.status_code == 302
+    avatar.refresh_from_db()
+    assert (avatar.name, avatar.visibility, avatar.imx.name) == ("Grace", "public", before)

