@@ -37,9 +37,9 @@ def guided_filter(
 
 def sharpened(mask: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a soft mask (height, width) in 0..1 as a uint8 matte whose edge follows the picture's."""
-    guide = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
+    guide = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) / 255).astype(np.float32)
     fine = guided_filter(guide, mask, RADIUS_PX, EPSILON)
-    return (np.clip((fine - FOOT) / SPAN, 0, 1) * 255).round().astype(np.uint8)
+    return np.asarray((np.clip((fine - FOOT) / SPAN, 0, 1) * 255).round(), np.uint8)
 
 
 class Matter:

@@ -82,7 +82,6 @@ class Perception:
             landmarks, presence = landmarker.locate(picture, region_of(landmarks))
         if presence < PRESENCE_MIN:
             return None
-        height, width = picture.shape[:2]
         low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
         return Face(
             box=np.concatenate([low, high - low]).astype(np.float32),
@@ -90,7 +89,7 @@ class Perception:
             landmarks=landmarks,
             presence=presence,
             blendshapes=self._network(Blendshapes).weights(landmarks),
-            pose_deg=head_pose(landmarks, width, height),
+            pose_deg=head_pose(landmarks),
         )
 
     def _network(self, kind: type[Network]) -> Network:

@@ -1,0 +1,93 @@
+"""From a picture file to an `.imx` file."""
+
+import time
+from pathlib import Path
+
+from avatars.build.points import FacePoints
+from avatars.build.portrait import SIZE_DEFAULT, draft_portrait
+from avatars.build.report import BuildReport
+from avatars.build.stage import BEGINS, Progress, Stage, silent
+from avatars.engine.portrait import Kind
+from avatars.imx import Manifest, write_imx
+from avatars.imx.pictures import POSTER_QUALITY, encode_jpeg
+
+
+class _Clock:
+    """CPU and wall time, in total and per stage."""
+
+    def __init__(self) -> None:
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        self._stage: Stage | None = None
+        self._stage_cpu = self._cpu
+        self.stage_cpu_s: dict[str, float] = {}
+
+    def begin(self, stage: Stage | None) -> None:
+        now = time.process_time()
+        if self._stage is not None:
+            self.stage_cpu_s[self._stage] = round(now - self._stage_cpu, 3)
+        self._stage, self._stage_cpu = stage, now
+
+    @property
+    def cpu_s(self) -> float:
+        return round(time.process_time() - self._cpu, 3)
+
+    @property
+    def wall_s(self) -> float:
+        return round(time.perf_counter() - self._wall, 3)
+
+
+def build_avatar(
+    source: Path,
+    out: Path,
+    *,
+    size: tuple[int, int] = SIZE_DEFAULT,
+    points: FacePoints | None = None,
+    kind: Kind | None = None,
+    licence: str = "",
+    consent: str = "",
+    progress: Progress = silent,
+) -> BuildReport:
+    """Make the avatar file `out` of the picture `source`.
+
+    size: (width, height) in pixels, even. points: the face marked by hand, for pictures in which none is found.
+    licence, consent: words kept in the file. Raises `BuildRefused`, and `OSError` when `out` cannot be written.
+    """
+    clock = _Clock()
+
+    def watched(stage: Stage, share: float, message: str) -> None:
+        clock.begin(stage)
+        progress(stage, share, message)
+
+    drafted = draft_portrait(source, size=size, points=points, kind=kind, progress=watched)
+    portrait = drafted.portrait
+    watched(Stage.WRITE, *BEGINS[Stage.WRITE])
+    manifest = write_imx(
+        out,
+        portrait,
+        Manifest(
+            width=portrait.width,
+            height=portrait.height,
+            kind=portrait.kind,
+            source_kind=drafted.source_kind,
+            blink_limit=portrait.blink_limit,
+            licence=licence,
+            consent=consent,
+            recipe=drafted.recipe,
+            measures=drafted.findings.measures,
+        ),
+        poster=encode_jpeg(portrait.picture, POSTER_QUALITY),
+    )
+    clock.begin(None)
+    return BuildReport(
+        ok=True,
+        cpu_s=clock.cpu_s,
+        wall_s=clock.wall_s,
+        imx_bytes=out.stat().st_size,
+        faces_found=drafted.faces_found,
+        source_kind=drafted.source_kind,
+        fps=manifest.fps,
+        size=size,
+        warnings=tuple(drafted.findings.warnings),
+        measures=drafted.findings.measures,
+        stage_cpu_s=clock.stage_cpu_s,
+    )

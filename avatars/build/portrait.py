@@ -1,0 +1,137 @@
+"""From a picture file to a portrait: everything of a build that is about the face."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.build.cutout import character_matte, clean_plate
+from avatars.build.decode import Source, decode
+from avatars.build.framing import EXTENDED_WARNING, Frame, cut, frame_around
+from avatars.build.inspection import Findings, chosen_face, inspect_face
+from avatars.build.points import FacePoints, fitted_mesh
+from avatars.build.refusal import BuildRefused
+from avatars.build.stage import BEGINS, Progress, Stage, silent
+from avatars.engine.perception import Perception
+from avatars.engine.portrait import Kind, Portrait
+from avatars.imx.manifest import SourceKind
+
+SIZE_DEFAULT = (512, 512)
+SIDE_MIN_PX = 256
+SIDE_MAX_PX = 1920
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A portrait, and what was learnt on the way to it."""
+
+    portrait: Portrait
+    findings: Findings
+    faces_found: int
+    source_kind: SourceKind
+    recipe: dict[str, Any]
+
+
+def picture_portrait(
+    source: Path, points: FacePoints | None = None, *, size: tuple[int, int] = SIZE_DEFAULT, kind: Kind | None = None
+) -> Portrait:
+    """Return the portrait of a picture file handed in at run time, no `.imx` made. Raises `BuildRefused`."""
+    return draft_portrait(source, size=size, points=points, kind=kind).portrait
+
+
+def draft_portrait(
+    source: Path,
+    *,
+    size: tuple[int, int] = SIZE_DEFAULT,
+    points: FacePoints | None = None,
+    kind: Kind | None = None,
+    progress: Progress = silent,
+) -> Drafted:
+    """Decode, find the face, frame it, measure it, cut it out. Raises `BuildRefused`."""
+    check_size(size)
+
+    def begin(stage: Stage) -> None:
+        progress(stage, *BEGINS[stage])
+
+    findings = Findings()
+    begin(Stage.DECODE)
+    opened = decode(source)
+    begin(Stage.DETECT)
+    landmarks, faces_found = _found(opened, points, findings)
+    begin(Stage.CROP)
+    picture_size = (opened.picture.shape[1], opened.picture.shape[0])
+    frame = frame_around(landmarks, picture_size, size)
+    picture = cut(opened.picture, frame, size)
+    alpha = None if opened.alpha is None else cut(opened.alpha, frame, size, beyond=(0,))
+    outside = frame.outside_share(*picture_size)
+    if outside > EXTENDED_WARNING and alpha is None:
+        findings.warnings.append("The face fills the picture, so the background was extended around it.")
+    begin(Stage.LANDMARKS)
+    landmarks = _refined(picture, frame.to_frame(landmarks, size), by_hand=points is not None)
+    kind = kind or (Kind.ANIMAL if points else Kind.PHOTO)
+    begin(Stage.MATTE)
+    matte, trusted = character_matte(picture, landmarks, alpha)
+    if not trusted:
+        findings.warnings.append(
+            "The character could not be cut out cleanly; a plain background behind it will look better."
+        )
+    begin(Stage.PLATE)
+    plate = clean_plate(picture, matte)
+    findings.measures |= {
+        "matte_share": round(float((matte > 127).mean()), 3),
+        "source_scale": round(size[1] / frame.height * opened.scale, 3),
+        "outside_share": round(outside, 3),
+    }
+    return Drafted(
+        portrait=Portrait(picture, landmarks, matte, plate, kind),
+        findings=findings,
+        faces_found=faces_found,
+        source_kind=_source_kind(kind, points),
+        recipe=_recipe(opened, frame, points),
+    )
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse output sizes the renderer and the codecs cannot take. Raises `BuildRefused`."""
+    if any(side % 2 or not SIDE_MIN_PX <= side <= SIDE_MAX_PX for side in size):
+        raise BuildRefused(
+            "bad_size",
+            f"Width and height have to be even numbers from {SIDE_MIN_PX} to {SIDE_MAX_PX}, such as 512x512.",
+        )
+
+
+def _found(opened: Source, points: FacePoints | None, findings: Findings) -> tuple[NDArray[np.float32], int]:
+    if points is not None:
+        height, width = opened.picture.shape[:2]
+        placed = points.scaled(opened.scale)
+        placed.check(width, height)
+        return fitted_mesh(placed), 0
+    faces = Perception.shared().faces(opened.picture)
+    face = chosen_face(faces, findings)
+    inspect_face(opened.picture, face, opened.scale, findings)
+    return face.landmarks, len(faces)
+
+
+def _refined(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], *, by_hand: bool) -> NDArray[np.float32]:
+    """Measure the face again where it is drawn in its final size; points placed by hand are taken as they are."""
+    if by_hand:
+        return landmarks
+    again = Perception.shared().refine(picture, landmarks)
+    return landmarks if again is None else again.landmarks
+
+
+def _source_kind(kind: Kind, points: FacePoints | None) -> SourceKind:
+    if points is not None:
+        return SourceKind.POINTS
+    return SourceKind.DRAWING if kind is Kind.DRAWING else SourceKind.PHOTO
+
+
+def _recipe(opened: Source, frame: Frame, points: FacePoints | None) -> dict[str, Any]:
+    return {
+        "source": {"type": opened.header.type.value, "width": opened.header.width, "height": opened.header.height},
+        "scale": round(opened.scale, 6),
+        "frame": [frame.left, frame.top, frame.width, frame.height],
+        "points": None if points is None else points.to_json(),
+    }

@@ -1,0 +1,29 @@
+"""Why a source cannot become an avatar."""
+
+
+class BuildRefused(Exception):
+    """A source was refused.
+
+    code: for programs, one of `CODES`. message: one sentence for people, saying what is wrong and what to do.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+CODES = (
+    "not_found",
+    "empty",
+    "not_an_image",
+    "damaged",
+    "too_large",
+    "too_small",
+    "needs_points",
+    "bad_points",
+    "face_too_small",
+    "profile",
+    "mouth_covered",
+    "bad_size",
+)

@@ -1,0 +1,163 @@
+"""The manifest: what an `.imx` file says about itself."""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from avatars.engine.controls import FRAME_RATE_HZ
+from avatars.engine.portrait import Kind
+from avatars.imx.errors import CorruptImx, NotImx, TooNewImx
+
+FORMAT: Final = "parlo-imx"
+VERSION: Final = 1
+ENGINE: Final = "essence"
+SIDE_MIN_PX: Final = 64
+SIDE_MAX_PX: Final = 4096
+TEXT_MAX: Final = 2000
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class SourceKind(StrEnum):
+    """What an avatar was made from."""
+
+    PHOTO = "photo"
+    DRAWING = "drawing"
+    POINTS = "points"
+    """A picture whose face was marked by hand."""
+
+
+class MemberName(StrEnum):
+    """The members of a version 1 file besides the two that open it."""
+
+    PICTURE = "picture.png"
+    MATTE = "matte.png"
+    PLATE = "plate.jpg"
+    LANDMARKS = "landmarks.npy"
+    POSTER = "poster.jpg"
+    PREVIEW = "preview.mp4"
+
+
+REQUIRED: Final = frozenset(MemberName) - {MemberName.PREVIEW}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Size in bytes and SHA-256 (hexadecimal) of one member."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an avatar file is: its picture's size and kind, where it came from, on whose word.
+
+    recipe: the build's choices (crop, points, versions), enough to repeat it.
+    measures: what the build measured (see `BuildReport.measures`).
+    members: filled in by the writer.
+    """
+
+    width: int
+    height: int
+    kind: Kind
+    source_kind: SourceKind
+    fps: int = FRAME_RATE_HZ
+    engine: str = ENGINE
+    blink_limit: float = 1.0
+    licence: str = ""
+    consent: str = ""
+    created: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    recipe: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """Return the manifest as UTF-8 JSON."""
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "engine": self.engine,
+            "width": self.width,
+            "height": self.height,
+            "fps": self.fps,
+            "kind": self.kind,
+            "source_kind": self.source_kind,
+            "blink_limit": self.blink_limit,
+            "licence": self.licence,
+            "consent": self.consent,
+            "created": self.created.astimezone(UTC).isoformat(),
+            "recipe": self.recipe,
+            "measures": self.measures,
+            "members": {name: {"size": one.size, "sha256": one.sha256} for name, one in self.members.items()},
+        }
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Manifest":
+        """Read a manifest.
+
+        Raises `NotImx` for some other JSON, `TooNewImx` for a later version, `CorruptImx` for a damaged one.
+        """
+        try:
+            content = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise CorruptImx("The avatar's manifest cannot be read. Build the avatar again.") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise NotImx("This file is not an avatar made by Parlo. Choose another file.")
+        version = content.get("version")
+        if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
+            raise TooNewImx(
+                f"This avatar has file version {version} and this Parlo reads up to {VERSION}. Update Parlo."
+            )
+        try:
+            return cls._checked(content)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise CorruptImx("The avatar's manifest is damaged. Build the avatar again.") from error
+
+    @classmethod
+    def _checked(cls, content: dict[str, Any]) -> "Manifest":
+        if _whole(content["version"], 1, VERSION) != VERSION:
+            raise ValueError("version")
+        if content["engine"] != ENGINE:
+            raise ValueError("engine")
+        blink_limit = float(content["blink_limit"])
+        if not (math.isfinite(blink_limit) and 0 <= blink_limit <= 1):
+            raise ValueError("blink_limit")
+        if not isinstance(content["recipe"], dict) or not isinstance(content["measures"], dict):
+            raise TypeError("recipe")
+        return cls(
+            width=_whole(content["width"], SIDE_MIN_PX, SIDE_MAX_PX, even=True),
+            height=_whole(content["height"], SIDE_MIN_PX, SIDE_MAX_PX, even=True),
+            fps=_whole(content["fps"], 1, 120),
+            kind=Kind(content["kind"]),
+            source_kind=SourceKind(content["source_kind"]),
+            blink_limit=blink_limit,
+            licence=_text(content["licence"]),
+            consent=_text(content["consent"]),
+            created=datetime.fromisoformat(content["created"]),
+            recipe=content["recipe"],
+            measures=content["measures"],
+            members={name: _member(one) for name, one in content["members"].items()},
+        )
+
+
+def _whole(value: object, low: int, high: int, *, even: bool = False) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high or (even and value % 2):
+        raise ValueError(value)
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > TEXT_MAX:
+        raise ValueError(value)
+    return value
+
+
+def _member(value: dict[str, Any]) -> Member:
+    if not isinstance(value["sha256"], str) or not _SHA256.fullmatch(value["sha256"]):
+        raise ValueError(value)
+    return Member(_whole(value["size"], 0, 2**31), value["sha256"])

@@ -1,0 +1,152 @@
+"""Reading an `.imx` file: the table of contents at once, each member when asked for, nothing believed unchecked."""
+
+import hashlib
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.portrait import LANDMARK_COUNT, Portrait
+from avatars.imx.container import (
+    MANIFEST_BYTES_MAX,
+    MANIFEST_NAME,
+    MIMETYPE,
+    MIMETYPE_NAME,
+    check_outside,
+    table_of_contents,
+)
+from avatars.imx.errors import CorruptImx, NotImx, OversizedImx
+from avatars.imx.manifest import REQUIRED, Manifest, MemberName
+from avatars.imx.pictures import PictureError, decode_exact
+
+# All that `zipfile` and `zlib` are known to raise on damaged archives.
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+    ValueError,
+)
+_DAMAGED: Final = "This avatar file is damaged. Copy or download it again, or build the avatar again."
+# Landmarks may lie outside the picture, but not by more than its own size.
+_OUTSIDE_MAX: Final = 1.0
+
+
+class Imx:
+    """An open avatar file. Holds no file handle; every read is checked against the manifest's hash."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    def portrait(self) -> Portrait:
+        """Return the face, ready for the renderer. Raises `ImxError`."""
+        manifest = self.manifest
+        return Portrait(
+            picture=self._picture(MemberName.PICTURE, cv2.IMREAD_COLOR),
+            landmarks=self._landmarks(),
+            matte=self._picture(MemberName.MATTE, cv2.IMREAD_GRAYSCALE),
+            plate=self._picture(MemberName.PLATE, cv2.IMREAD_COLOR),
+            kind=manifest.kind,
+            blink_limit=manifest.blink_limit,
+        )
+
+    def poster(self) -> bytes:
+        """Return the still picture that stands for the avatar, JPEG. Raises `ImxError`."""
+        return self.read(MemberName.POSTER)
+
+    def preview(self) -> bytes | None:
+        """Return the short silent film, MP4, or None where there is none. Raises `ImxError`."""
+        return self.read(MemberName.PREVIEW) if MemberName.PREVIEW in self.manifest.members else None
+
+    def verify(self) -> None:
+        """Read every member once. Raises `ImxError` at the first that is not what was written."""
+        for name in self.manifest.members:
+            self.read(name)
+        self.portrait()
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member. Raises `ImxError`."""
+        expected = self.manifest.members.get(name)
+        if expected is None:
+            raise CorruptImx(_DAMAGED)
+        try:
+            with self.path.open("rb") as file, zipfile.ZipFile(file) as archive:
+                info = table_of_contents(archive).get(name)
+                if info is None or info.file_size != expected.size:
+                    raise CorruptImx(_DAMAGED)
+                data = _unpacked(archive, info, expected.size)
+        except _DAMAGE as error:
+            raise CorruptImx(_DAMAGED) from error
+        except OSError as error:
+            raise CorruptImx("The avatar file cannot be read from the disk. Build the avatar again.") from error
+        if hashlib.sha256(data).hexdigest() != expected.sha256:
+            raise CorruptImx(_DAMAGED)
+        return data
+
+    def _picture(self, name: MemberName, flags: int) -> NDArray[np.uint8]:
+        try:
+            return decode_exact(self.read(name), self.manifest.width, self.manifest.height, flags)
+        except PictureError as error:
+            raise CorruptImx(_DAMAGED) from error
+
+    def _landmarks(self) -> NDArray[np.float32]:
+        file = io.BytesIO(self.read(MemberName.LANDMARKS))
+        try:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise CorruptImx(_DAMAGED)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            # Judged before the array is made: a header may declare any size.
+            if shape != (LANDMARK_COUNT, 3) or fortran or dtype != np.dtype("<f4"):
+                raise CorruptImx(_DAMAGED)
+            values = np.frombuffer(file.read(), "<f4").reshape(shape).astype(np.float32)
+        except (ValueError, SyntaxError) as error:
+            raise CorruptImx(_DAMAGED) from error
+        size = np.array([self.manifest.width, self.manifest.height])
+        relative = values[:, :2] / size
+        if not np.isfinite(values).all() or (np.abs(relative - 0.5) > 0.5 + _OUTSIDE_MAX).any():
+            raise CorruptImx(_DAMAGED)
+        return values
+
+
+def open_imx(path: Path | str) -> Imx:
+    """Open an avatar file: recognise it, check its table of contents, read its manifest.
+
+    Raises `FileNotFoundError`, or an `ImxError` whose code says what is wrong: `not_imx`, `foreign`, `truncated`,
+    `corrupt`, `too_new`, `bomb`, `unsafe`.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        check_outside(file)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                contents = table_of_contents(archive)
+                if _unpacked(archive, contents[MIMETYPE_NAME], len(MIMETYPE)) != MIMETYPE:
+                    raise NotImx("This file is not an avatar made by Parlo. Choose another file.")
+                if MANIFEST_NAME not in contents:
+                    raise CorruptImx(_DAMAGED)
+                manifest = Manifest.from_json(_unpacked(archive, contents[MANIFEST_NAME], MANIFEST_BYTES_MAX))
+        except _DAMAGE as error:
+            raise CorruptImx(_DAMAGED) from error
+    declared = set(manifest.members)
+    if not declared >= REQUIRED or declared != set(contents) - {MIMETYPE_NAME, MANIFEST_NAME}:
+        raise CorruptImx(_DAMAGED)
+    return Imx(path, manifest)
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """Return a member's bytes, reading no more than `limit` whatever its header claims."""
+    with archive.open(info) as member:
+        data = member.read(limit + 1)
+        if len(data) > limit:
+            raise OversizedImx("This avatar file would unpack to more than it declares. Build the avatar again.")
+        # zipfile checks its own sum only when it meets the end.
+        member.read(1)
+    return data
