@@ -1,0 +1,72 @@
+// The build as it happens: listens on a WebSocket, shows stages, the refusal or the finished avatar.
+
+import { FaceMarking } from "./marking.js";
+
+const RETRY_MS = [500, 1000, 2000, 5000];
+const CLOSED_FOR_GOOD = { 4401: "You are signed out. Sign in again to follow the build.", 4404: "This avatar is no longer here." };
+
+const config = JSON.parse(document.getElementById("build-config").textContent);
+const root = document.getElementById("build");
+const title = root.querySelector("[data-build-title]");
+const bar = root.querySelector("progress");
+const link = root.querySelector("[data-build-link]");
+const messages = root.querySelectorAll("[data-build-message]");
+const stages = [...root.querySelectorAll("[data-stages] [data-stage]")];
+const marking = new FaceMarking(
+  root.querySelector("[data-marking]"),
+  root.querySelector("[data-points-form]"),
+  root.querySelector("[data-marking-status]"),
+);
+
+function showStages(status) {
+  const now = stages.findIndex((item) => item.dataset.stage === status.stage);
+  stages.forEach((item, index) => {
+    item.toggleAttribute("data-done", index < now);
+    if (index === now) item.setAttribute("aria-current", "step");
+    else item.removeAttribute("aria-current");
+  });
+}
+
+function showFace({ poster_url: poster }) {
+  const face = root.querySelector("[data-ready-face]");
+  if (!poster || face.querySelector("img")?.getAttribute("src") === poster) return;
+  // The server shows a finished avatar best. Where something is typed and not yet saved, only the picture is changed.
+  if (!document.querySelector("form[data-touched]")) {
+    location.reload();
+    return;
+  }
+  const image = new Image(512, 512);
+  image.src = poster;
+  image.alt = "Portrait of the finished avatar";
+  face.replaceChildren(image);
+}
+
+function show(status) {
+  root.dataset.state = status.state;
+  title.textContent = status.state === "queued" ? "Waiting for its turn" : "Building";
+  bar.value = status.progress;
+  for (const element of messages) if (element.textContent !== status.message) element.textContent = status.message;
+  showStages(status);
+  if (status.state === "awaiting_face_marking") marking.open(config.source_url, config.points);
+  if (status.state === "failed") root.querySelector("[data-replace]").open = true;
+  if (status.state === "ready") showFace(status);
+}
+
+function follow(attempt = 0) {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(new URL(config.ws_url, `${scheme}//${location.host}`));
+  socket.addEventListener("message", (event) => {
+    attempt = 0;
+    link.textContent = "";
+    show(JSON.parse(event.data));
+  });
+  socket.addEventListener("close", (event) => {
+    const sentence = CLOSED_FOR_GOOD[event.code];
+    link.textContent = sentence ?? "The live view lost its connection and tries again.";
+    if (!sentence) setTimeout(follow, RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)], attempt + 1);
+  });
+}
+
+document.addEventListener("input", (event) => event.target.form?.setAttribute("data-touched", ""));
+show(config);
+follow();
