@@ -2,7 +2,6 @@
 
 import re
 from pathlib import PurePath
-from typing import Any
 
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
@@ -28,15 +27,13 @@ def _span(header: str, size: int) -> tuple[int, int] | None:
     return start, stop
 
 
-def answer_file(
-    request: HttpRequest, file: FieldFile | Any, content_type: str, *, download_as: str = ""
-) -> HttpResponseBase:
+def answer_file(request: HttpRequest, file: FieldFile, content_type: str, *, download_as: str = "") -> HttpResponseBase:
     """Answer with a stored file: entity tag, conditional requests, one byte range.
 
     Files are a few megabytes at most, so they are read whole; every published version has a name of its own, which
     makes the name the entity tag. Raises `Http404` when it is gone.
     """
-    if not file:
+    if not file.name:
         raise Http404
     tag = f'"{PurePath(file.name).stem}"'
     # Browsers may keep it but ask again each time, so that a page made private is private at once.

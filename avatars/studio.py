@@ -48,9 +48,8 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                avatar = Avatar(
-                    owner=request.user, name=form.cleaned_data["name"], licence=form.cleaned_data["licence"]
-                )
+                avatar = Avatar(name=form.cleaned_data["name"], licence=form.cleaned_data["licence"])
+                avatar.owner_id = request.user.pk
                 avatar.save()
                 start_build(avatar, form.cleaned_data["source"], kind=form.cleaned_data["kind"])
             return redirect("studio_avatar", avatar.code)

@@ -1,6 +1,6 @@
 """Looking at an upload without decoding it: the web process never runs a picture decoder on strangers' bytes."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -20,7 +20,7 @@ def picture_type(head: bytes) -> str | None:
     return None
 
 
-def check_picture(upload: UploadedFile) -> str:
+def check_picture(upload: "UploadedFile[Any]") -> str:
     """Return the type of an uploaded picture.
 
     Raises `ValidationError` with a sentence when it is empty, too large or no picture we read.

@@ -127,8 +127,8 @@ def models() -> Iterator[Finding]:
         message = f"Local model, {size_mb} MB." if files else f"The local model is missing (package {package})."
         yield Finding(name, bool(files), message, "Run: make setup")
     weights = list((settings.BASE_DIR / "avatars" / "engine" / "weights").glob("*.onnx"))
-    size_mb = sum(path.stat().st_size for path in weights) / 1024**2
-    message = f"{len(weights)} engine weights, {size_mb:.0f} MB." if weights else "The engine's weights are missing."
+    size_mb = sum(path.stat().st_size for path in weights) // 1024**2
+    message = f"{len(weights)} engine weights, {size_mb} MB." if weights else "The engine's weights are missing."
     yield Finding("weights", bool(weights), message, "Check out the repository again: they are part of it.")
 
 

@@ -99,22 +99,25 @@ class Supervisor:
 
     async def _once(self, program: Program) -> int:
         """Run a program to its end, passing on what it writes, and leave nothing of its group behind."""
-        process = await asyncio.create_subprocess_exec(
-            *program.command,
-            env={**os.environ, **program.environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=LINE_LIMIT_BYTES,
-            cwd=self.folder,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
+        # A pipe of our own: asyncio's would hold back the news of an exit for as long as any grandchild has it open.
+        reading, writing = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *program.command,
+                env={**os.environ, **program.environment},
+                cwd=self.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        finally:
+            os.close(writing)
         self.groups[program.name] = process.pid
         if self.stopping.is_set():
             self._signal_all(signal.SIGTERM)
-        assert process.stdout is not None
-        pump = asyncio.create_task(self._pump(program.name, process.stdout))
+        pump = asyncio.create_task(self._pump(program.name, reading))
         code = await process.wait()
         # What the program started may outlive it, and may hold its output open.
         with suppress(ProcessLookupError):
@@ -123,12 +126,20 @@ class Supervisor:
         del self.groups[program.name]
         return code
 
-    async def _pump(self, name: str, stream: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await stream.readline()
-            except ValueError:
-                continue  # a line beyond the limit is dropped, the program is not
-            if not line:
-                return
-            self.say(name, line.decode(errors="replace").rstrip())
+    async def _pump(self, name: str, reading: int) -> None:
+        """Pass on every line that arrives at a pipe, until all its writers are gone."""
+        stream = asyncio.StreamReader(limit=LINE_LIMIT_BYTES)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
+        )
+        try:
+            while True:
+                try:
+                    line = await stream.readline()
+                except ValueError:
+                    continue  # a line beyond the limit is dropped, the program is not
+                if not line:
+                    return
+                self.say(name, line.decode(errors="replace").rstrip())
+        finally:
+            transport.close()

@@ -11,7 +11,7 @@ from webapp.accounts.models import ApiSecret, User
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Users."""
 
     form = UserChangeForm

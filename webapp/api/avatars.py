@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from avatars.models import Avatar
 
 
-class AvatarSerializer(serializers.ModelSerializer):  # type: ignore[misc]
+class AvatarSerializer(serializers.ModelSerializer[Avatar]):
     """What the world may know of an avatar; the persona is its creator's own."""
 
     poster_url = serializers.SerializerMethodField()
@@ -36,14 +36,14 @@ class AvatarSerializer(serializers.ModelSerializer):  # type: ignore[misc]
         return self._absolute(avatar.talk_url)
 
 
-class AvatarPagination(CursorPagination):  # type: ignore[misc]
+class AvatarPagination(CursorPagination):
     """Newest first, fifty at a time."""
 
     page_size = 50
     ordering = "-created_at"
 
 
-class AvatarList(ListAPIView):  # type: ignore[misc]
+class AvatarList(ListAPIView[Avatar]):
     """Public avatars, and with an API secret your own."""
 
     permission_classes = [AllowAny]
@@ -57,7 +57,7 @@ class AvatarList(ListAPIView):  # type: ignore[misc]
         return Avatar.objects.listed()
 
 
-class AvatarDetail(RetrieveAPIView):  # type: ignore[misc]
+class AvatarDetail(RetrieveAPIView[Avatar]):
     """One avatar by its code; somebody else's private one is not there."""
 
     permission_classes = [AllowAny]

@@ -12,7 +12,7 @@ from avatars.builder import watch_for_interrupted
 NICENESS = 5
 
 
-class Command(TaskWorker):  # type: ignore[misc]
+class Command(TaskWorker):
     """The task worker, which also takes up builds whose builder died."""
 
     help = "Build avatars: runs queued builds, and takes up those that were interrupted."
