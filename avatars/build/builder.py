@@ -5,9 +5,10 @@ from pathlib import Path
 
 from avatars.build.points import FacePoints
 from avatars.build.portrait import SIZE_DEFAULT, draft_portrait
+from avatars.build.refusal import BuildRefused
 from avatars.build.report import BuildReport
 from avatars.build.stage import BEGINS, Progress, Stage, silent
-from avatars.engine.portrait import Kind
+from avatars.engine.portrait import Kind, Portrait
 from avatars.imx import Manifest, write_imx
 from avatars.imx.pictures import POSTER_QUALITY, encode_jpeg
 
@@ -50,8 +51,10 @@ def build_avatar(
     """Make the avatar file `out` of the picture `source`.
 
     size: (width, height) in pixels, even. points: the face marked by hand, for pictures in which none is found.
-    licence, consent: words kept in the file. Raises `BuildRefused`, and `OSError` when `out` cannot be written.
+    licence, consent: words kept in the file. Raises `BuildRefused`.
     """
+    if not out.parent.is_dir():
+        raise BuildRefused("not_written", f"There is no folder {out.parent}. Create it, or name another file.")
     clock = _Clock()
 
     def watched(stage: Stage, share: float, message: str) -> None:
@@ -61,7 +64,7 @@ def build_avatar(
     drafted = draft_portrait(source, size=size, points=points, kind=kind, progress=watched)
     portrait = drafted.portrait
     watched(Stage.WRITE, *BEGINS[Stage.WRITE])
-    manifest = write_imx(
+    manifest = _written(
         out,
         portrait,
         Manifest(
@@ -91,3 +94,11 @@ def build_avatar(
         measures=drafted.findings.measures,
         stage_cpu_s=clock.stage_cpu_s,
     )
+
+
+def _written(out: Path, portrait: Portrait, manifest: Manifest, *, poster: bytes) -> Manifest:
+    try:
+        return write_imx(out, portrait, manifest, poster=poster)
+    except OSError as error:
+        reason = error.strerror or "unknown error"
+        raise BuildRefused("not_written", f"The file {out.name} could not be written: {reason}.") from error

@@ -64,8 +64,8 @@ def clean_plate(picture: NDArray[np.uint8], matte: NDArray[np.uint8]) -> NDArray
         return picture.copy()
     painted = cv2.inpaint(small, small_hole, INPAINT_RADIUS_PX, cv2.INPAINT_TELEA)
     soft = cv2.GaussianBlur(cv2.resize(painted, (width, height), interpolation=cv2.INTER_LINEAR), (0, 0), PLATE_BLUR_PX)
-    share = cv2.GaussianBlur(hole, (0, 0), PLATE_BLUR_PX).astype(np.float32)[:, :, None] / 255
-    # Outside the hole the plate is the picture itself, so that nothing changes where the character never is.
+    share = cv2.GaussianBlur(hole, (0, 0), PLATE_BLUR_PX)[:, :, None] / np.float32(255)
+    # Farther out the plate is the picture itself: nothing changes where the character never is.
     share = np.maximum(share, (hole > 0).astype(np.float32)[:, :, None])
     return np.asarray((soft * share + picture * (1 - share)).round(), np.uint8)
 
@@ -85,7 +85,7 @@ def _without_ghosts(matte: NDArray[np.uint8], oval: NDArray[np.uint8]) -> NDArra
     if not faces.any():
         return matte
     kept = cv2.dilate((labels == int(faces.argmax())).astype(np.uint8), np.ones((9, 9), np.uint8))
-    return matte * kept
+    return np.asarray(matte * kept, np.uint8)
 
 
 def _grabbed(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 FOREHEAD_TOP: Final = 10
 CHIN: Final = 152
 
-FACE_SHARE: Final = 0.41
+FACE_SHARE: Final = 0.45
 """Wanted height of the face, hairline to chin, in heights of the frame."""
 FACE_SHARE_MAX: Final = 0.72
 FACE_WIDTH_SHARE_MAX: Final = 0.56
 SHARES_TRIED: Final = 25
-FOREHEAD_AT: Final = 0.23
+FOREHEAD_AT: Final = 0.24
 """Wanted height of the hairline, in heights of the frame from its top."""
 FOREHEAD_SLACK: Final = 0.10
 CENTRE_SLACK: Final = 0.08

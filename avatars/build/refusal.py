@@ -26,4 +26,5 @@ CODES = (
     "profile",
     "mouth_covered",
     "bad_size",
+    "not_written",
 )

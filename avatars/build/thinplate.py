@@ -26,7 +26,7 @@ class ThinPlate:
         """Return (m, 2) points mapped."""
         local = (points.astype(np.float64) - self._middle) / self._spread
         flat = np.column_stack([np.ones(len(local)), local]) @ self._affine
-        return (flat + _kernel(local, self._points) @ self._bend).astype(np.float32)
+        return np.asarray(flat + _kernel(local, self._points) @ self._bend, np.float32)
 
 
 def _kernel(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
