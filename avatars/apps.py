@@ -9,5 +9,5 @@ class AvatarsConfig(AppConfig):
     name = "avatars"
 
     def ready(self) -> None:
-        """Register the checks."""
-        from avatars import checks  # noqa: F401
+        """Register the checks and the signals."""
+        from avatars import checks, signals  # noqa: F401

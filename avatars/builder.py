@@ -29,6 +29,7 @@ HEARTBEAT_S: Final = 3.0
 STALE_AFTER: Final = timedelta(seconds=15)
 ATTEMPT_LIMIT: Final = 2
 SAVE_INTERVAL_S: Final = 0.15
+ASKS_FOR_POINTS: Final = frozenset({"needs_points", "bad_points"})
 
 
 class Heartbeat:
@@ -110,7 +111,7 @@ def run_build(build_id: int) -> None:
             publish(build, made)
     except Refused as refusal:
         logger.info("Build refused", build=build.pk, code=refusal.code)
-        waiting = refusal.code == "needs_points"
+        waiting = refusal.code in ASKS_FOR_POINTS
         end(build, Build.State.AWAITING_FACE_MARKING if waiting else Build.State.FAILED, refusal.message, refusal.code)
     except Exception:
         logger.exception("Build failed", build=build.pk)
@@ -146,6 +147,7 @@ def publish(build: Build, made: Made) -> None:
         build.state, build.progress, build.finished_at = Build.State.READY, 1.0, timezone.now()
         build.message, build.report = "The avatar is ready.", made.report
         build.save()
+        _forget_older_sources(build)
         UsageEntry.objects.create(
             kind=UsageEntry.Kind.BUILD,
             quantity=1,
@@ -155,6 +157,13 @@ def publish(build: Build, made: Made) -> None:
         )
     logger.info("Build done", build=build.pk, avatar=avatar.code)
     announce(avatar, build)
+
+
+def _forget_older_sources(build: Build) -> None:
+    """Keep the picture the avatar shows, and no other one its creator once uploaded."""
+    older = Build.objects.filter(avatar=build.avatar_id, pk__lt=build.pk).exclude(source="")
+    remove_files([name for name in older.values_list("source", flat=True) if name])
+    older.update(source="")
 
 
 def end(build: Build, state: str, message: str, error_code: str) -> None:

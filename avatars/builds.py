@@ -1,4 +1,4 @@
-"""Starting, resuming and removing: what the studio asks for, in one transaction each."""
+"""Starting and resuming builds, in one transaction each, and removing files that nothing names any more."""
 
 from typing import Any
 
@@ -81,11 +81,3 @@ def remove_files(names: list[str]) -> None:
 def published_files(avatar: Avatar) -> list[str]:
     """Name the files an avatar is published with."""
     return [file.name for file in (avatar.imx, avatar.poster, avatar.preview) if file.name]
-
-
-def delete_avatar(avatar: Avatar) -> None:
-    """Delete an avatar, its builds, and every file of both."""
-    with transaction.atomic():
-        sources = [build.source.name for build in avatar.builds.all() if build.source.name]
-        remove_files([*published_files(avatar), *sources])
-        avatar.delete()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from avatars.models import Build
+
+FILM_BEGINS: Final = 0.52
 
 
 class Refused(Exception):
@@ -34,10 +36,17 @@ def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, 
 
     Raises `Refused`.
     """
-    from avatars.build import BuildRefused, FacePoints, build_avatar
+    from avatars.build import BuildRefused, FacePoints, Stage, build_avatar
     from avatars.engine.portrait import Kind
     from avatars.imx import open_imx
     from avatars.preview import idle_film
+
+    def told(stage: Stage, share: float, message: str) -> None:
+        # Writing the file takes no time; the film that follows it does.
+        progress(str(stage), min(share, FILM_BEGINS), message)
+
+    def filmed(share: float) -> None:
+        progress(str(Stage.PREVIEW), FILM_BEGINS + (1.0 - FILM_BEGINS) * share, "Drawing the preview.")
 
     points = build.points
     try:
@@ -48,17 +57,16 @@ def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, 
             kind=Kind(build.kind) if build.kind else None,
             licence=build.avatar.licence,
             consent=f"{build.consent_text} ({build.consent_at:%Y-%m-%d %H:%M} UTC)" if build.consent_at else "",
-            progress=lambda stage, share, message: progress(str(stage), share * 0.9, message),
+            progress=told,
         )
     except BuildRefused as refusal:
         raise Refused(refusal.code, refusal.message) from refusal
-    progress("preview", 0.92, "Drawing the preview.")
     opened = open_imx(out)
     portrait = opened.portrait()
     return Made(
         imx=out,
         poster=opened.poster(),
-        preview=idle_film(portrait),
+        preview=idle_film(portrait, filmed),
         kind=str(portrait.kind),
-        report=dataclasses.asdict(report),
+        report=report.to_json(),
     )

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from avatars.builds import TooManyBuilds, delete_avatar, resume_with_points, start_build
+from avatars.builds import TooManyBuilds, resume_with_points, start_build
 from avatars.files import answer_file
 from avatars.forms import AvatarForm, NewAvatarForm, PointsForm, SourceForm
 from avatars.models import Avatar, Build
@@ -132,7 +132,7 @@ def delete(request: HttpRequest, code: str) -> HttpResponse:
     """Ask, then delete."""
     avatar = editable(request, code)
     if request.method == "POST":
-        delete_avatar(avatar)
+        avatar.delete()
         messages.success(request, f"{avatar.name} is deleted.")
         return redirect("studio")
     return render(request, "studio/delete.html", {"avatar": avatar})

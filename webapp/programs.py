@@ -32,7 +32,7 @@ def programs() -> list[Program]:
     found.append(Program("web", web, {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}))
     for number in range(1, settings.MEDIA_WORKERS + 1):
         found.append(Program(f"media.{number}", (*manage, "mediaworker"), LEAN))
-    found.append(Program("builder", (*manage, "builder", "--no-startup-delay"), LEAN))
+    found.append(Program("builder", (*manage, "builder", "--no-startup-delay", "--interval", "0.5"), LEAN))
     if not settings.LLM_URL:
         found.append(Program("brain", (*manage, "brain"), {"PYTHONUNBUFFERED": "1"}))
     return found

@@ -71,7 +71,11 @@ def test_progress_never_runs_backwards_and_ends_in_the_database(build: Build, us
 
 @pytest.mark.parametrize(
     ("code", "state"),
-    [("no_face", Build.State.FAILED), ("needs_points", Build.State.AWAITING_FACE_MARKING)],
+    [
+        ("no_face", Build.State.FAILED),
+        ("needs_points", Build.State.AWAITING_FACE_MARKING),
+        ("bad_points", Build.State.AWAITING_FACE_MARKING),
+    ],
 )
 def test_a_refusal_is_told_in_its_sentence(build: Build, use: Any, code: str, state: str) -> None:
     def refuse(*_: Any) -> Made:
@@ -109,6 +113,19 @@ def test_a_ready_avatar_survives_a_failed_build(build: Build, use: Any) -> None:
     avatar = Avatar.objects.get()
     assert avatar.is_ready
     assert avatar.imx.read() == b"new imx"
+
+
+def test_older_pictures_are_forgotten(build: Build, use: Any, django_capture_on_commit_callbacks: Any) -> None:
+    use(made)
+    storage, old = build.source.storage, build.source.name
+    run_build(build.pk)
+    again = Build.objects.create(avatar=build.avatar, source=ContentFile(b"picture", "source.jpg"))
+    with django_capture_on_commit_callbacks(execute=True):
+        run_build(again.pk)
+    build.refresh_from_db()
+    assert not build.source
+    assert not storage.exists(old)
+    assert storage.exists(again.source.name)
 
 
 def test_a_build_is_claimed_once(build: Build, use: Any) -> None:

@@ -55,6 +55,15 @@ def test_the_owner_downloads_the_avatar(client: Client, avatar: Avatar, creator:
     assert response["Content-Disposition"] == f'attachment; filename="{avatar.code}.imx"'
 
 
+def test_deleting_an_account_takes_its_files_along(
+    avatar: Avatar, creator: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    storage, names = avatar.imx.storage, [avatar.imx.name, avatar.poster.name, avatar.preview.name]
+    with django_capture_on_commit_callbacks(execute=True):
+        creator.delete()
+    assert not any(storage.exists(name) for name in names)
+
+
 def test_deleting_takes_the_files_along(
     client: Client, avatar: Avatar, creator: Any, django_capture_on_commit_callbacks: Any
 ) -> None:

@@ -1,0 +1,22 @@
+"""Files go when the rows that name them go, whoever deletes them: the studio, the admin, or a deleted account."""
+
+from typing import Any
+
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from avatars.builds import published_files, remove_files
+from avatars.models import Avatar, Build
+
+
+@receiver(post_delete, sender=Avatar)
+def remove_avatar_files(instance: Avatar, **_: Any) -> None:
+    """Remove what a deleted avatar was published with."""
+    remove_files(published_files(instance))
+
+
+@receiver(post_delete, sender=Build)
+def remove_build_files(instance: Build, **_: Any) -> None:
+    """Remove the picture a deleted build was made from."""
+    if instance.source.name:
+        remove_files([instance.source.name])
