@@ -1,0 +1,107 @@
+// What is said: the line under the face, and the transcript. Kept in the page alone.
+
+const USER_LINE_MS = 5000;
+
+export class Captions {
+  constructor({ line, transcript, empty, names }) {
+    this.userLine = line.querySelector(".caption-user");
+    this.avatarLine = line.querySelector(".caption-avatar");
+    this.transcript = transcript;
+    this.empty = empty;
+    this.names = names;
+    this.entries = new Map();
+    this.pending = []; // what was typed and not yet confirmed by the server
+    this.session = "";
+  }
+
+  /** Turn numbers count from the start of a session; an older session's entries are never written over. */
+  begin(session) {
+    this.session = session;
+    this.clearLine();
+  }
+
+  caption({ who, turn, text, final }) {
+    const entry = this.entry(who, turn, text);
+    const before = entry.text;
+    entry.text = text;
+    entry.words.textContent = text;
+    entry.item.toggleAttribute("data-partial", !final);
+    if (who === "avatar") {
+      this.userLine.textContent = "";
+      // Only what is new: a caption carries its turn's whole text so far.
+      const added = text.startsWith(before) ? text.slice(before.length).trim() : text;
+      if (added) this.avatarLine.textContent = added;
+    } else {
+      this.avatarLine.textContent = "";
+      this.showUser(text);
+    }
+    this.follow();
+  }
+
+  interrupted({ turn, text }) {
+    const entry = this.entries.get(this.key("avatar", turn));
+    this.avatarLine.textContent = "";
+    if (!entry) return;
+    if (!text) {
+      entry.item.remove();
+      this.entries.delete(this.key("avatar", turn));
+      return;
+    }
+    entry.text = text;
+    entry.words.textContent = `${text} …`;
+    entry.item.removeAttribute("data-partial");
+    entry.item.dataset.interrupted = "";
+  }
+
+  /** Show what was typed at once; the server's own caption of it takes its place. */
+  typed(text) {
+    const entry = this.add("user", text);
+    entry.words.textContent = text;
+    this.pending.push(entry);
+    this.avatarLine.textContent = "";
+    this.follow();
+  }
+
+  clearLine() {
+    this.userLine.textContent = "";
+    this.avatarLine.textContent = "";
+  }
+
+  key(who, turn) {
+    return `${this.session}/${who}/${turn}`;
+  }
+
+  entry(who, turn, text) {
+    const key = this.key(who, turn);
+    let entry = this.entries.get(key);
+    if (!entry) {
+      const waiting = who === "user" ? this.pending.findIndex((typed) => typed.text === text.trim()) : -1;
+      entry = waiting >= 0 ? this.pending.splice(waiting, 1)[0] : this.add(who, "");
+      this.entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  add(who, text) {
+    const item = document.createElement("li");
+    item.dataset.who = who;
+    const name = document.createElement("span");
+    name.className = "who";
+    name.textContent = this.names[who];
+    const words = document.createElement("p");
+    item.append(name, words);
+    this.transcript.append(item);
+    this.empty.hidden = true;
+    return { item, words, text };
+  }
+
+  showUser(text) {
+    this.userLine.textContent = text;
+    clearTimeout(this.fading);
+    this.fading = setTimeout(() => (this.userLine.textContent = ""), USER_LINE_MS);
+  }
+
+  follow() {
+    this.transcript.scrollTop = this.transcript.scrollHeight;
+  }
+}

@@ -1,0 +1,187 @@
+// One conversation, over as many connections as it takes.
+
+import { Peer } from "./peer.js";
+import { CLOSE, Signalling } from "./signalling.js";
+
+const BACKOFF_MS = [300, 1000, 3000];
+const JITTER_MS = 300;
+const STEADY_MS = 10000; // after this long without trouble the attempts are counted anew
+const HELLO_WITHOUT_PICTURE_MS = 4000;
+const WAIT_ONLINE_MS = 15000;
+
+export const PHASE = {
+  READY: "ready",
+  CONNECTING: "connecting",
+  LIVE: "live",
+  RECONNECTING: "reconnecting",
+  ENDED: "ended",
+  FAILED: "failed",
+};
+
+const FINAL_ERRORS = new Set(["not_found", "forbidden"]);
+const RETRIED_ERRORS = new Set(["worker_lost", "no_worker", "full", "not_ready", "internal"]);
+const ERROR_SENTENCES = {
+  full: "All places are taken at the moment. Try again in a little while.",
+  no_worker: "Nobody is on stage: no media worker is running. Whoever runs this Parlo can start one.",
+  not_ready: "This avatar is not ready to talk yet.",
+  not_found: "This avatar is no longer here.",
+  forbidden: "You may not talk to this avatar. If it is yours, sign in and try again.",
+  internal: "Something went wrong on the server. Try again.",
+};
+const CLOSE_SENTENCES = {
+  [CLOSE.FORBIDDEN]: ERROR_SENTENCES.forbidden,
+  [CLOSE.NOT_FOUND]: ERROR_SENTENCES.not_found,
+  [CLOSE.TOO_MANY]: "Too many calls were started from here. Wait a minute, then try again.",
+};
+const NEVER_CONNECTED =
+  "Sound and picture do not get through. A firewall or a strict network may stand between; another network may work, or whoever runs this Parlo can set up a TURN server.";
+const UNREACHABLE = "The server cannot be reached. Check your connection, then try again.";
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Fires "phase" ({phase, sentence}), "session" ({session}), "stream" ({stream}) and "message" (the data channel's messages as `detail`).
+ *
+ * `track()` gives the microphone's track, or null.
+ */
+export class Conversation extends EventTarget {
+  constructor({ url, track }) {
+    super();
+    this.url = url;
+    this.track = track;
+    this.phase = PHASE.READY;
+    this.reset();
+  }
+
+  reset() {
+    this.token = null;
+    this.attempts = 0;
+    this.wasLive = false;
+  }
+
+  /** Connect. `microphone` resolves when the microphone is there or known not to come. */
+  start(microphone) {
+    this.reset();
+    this.microphone = microphone;
+    this.enter(PHASE.CONNECTING, "");
+    this.connect();
+  }
+
+  say(message) {
+    return this.peer?.send(message) ?? false;
+  }
+
+  /** The first picture is on the screen. */
+  pictureArrived() {
+    this.pictured = true;
+    this.greet();
+  }
+
+  async speakWith(track) {
+    await this.peer?.speakWith(track);
+  }
+
+  hangUp(sentence = "") {
+    this.say({ type: "bye" });
+    this.signalling?.leave();
+    this.drop();
+    this.enter(PHASE.ENDED, sentence);
+  }
+
+  connect() {
+    this.pictured = this.opened = this.greeted = false;
+    const signalling = (this.signalling = new Signalling(this.url, { token: this.token }));
+    const peer = (this.peer = new Peer());
+
+    signalling.addEventListener("ready", async ({ detail }) => {
+      this.token = detail.token;
+      this.forward("session", { session: detail.session });
+      await this.microphone;
+      if (this.peer !== peer) return;
+      signalling.offer(await peer.offer({ iceServers: detail.ice_servers ?? [], track: this.track() }));
+    });
+    signalling.addEventListener("answer", ({ detail }) => peer.answer(detail.sdp));
+    signalling.addEventListener("error", ({ detail }) => this.refused(detail));
+    signalling.addEventListener("ended", ({ detail }) => this.end(detail.message || "The conversation has ended."));
+    signalling.addEventListener("lost", ({ detail }) => this.unsignalled(detail.code));
+
+    peer.addEventListener("candidate", ({ detail }) => signalling.candidate(detail.candidate));
+    peer.addEventListener("stream", ({ detail }) => this.forward("stream", detail));
+    peer.addEventListener("message", ({ detail }) => this.forward("message", detail));
+    peer.addEventListener("lost", ({ detail }) => this.unconnected(detail.reason));
+    peer.addEventListener("open", () => {
+      this.opened = true;
+      this.greet();
+      setTimeout(() => this.peer === peer && this.greet({ evenBlind: true }), HELLO_WITHOUT_PICTURE_MS);
+    });
+  }
+
+  greet({ evenBlind = false } = {}) {
+    if (!this.opened || this.greeted || !(this.pictured || evenBlind)) return;
+    this.greeted = this.wasLive = true;
+    this.say({ type: "hello" });
+    this.enter(PHASE.LIVE, "");
+    clearTimeout(this.steady);
+    this.steady = setTimeout(() => (this.attempts = 0), STEADY_MS);
+  }
+
+  refused({ code, message, retry_after_s: afterS }) {
+    const sentence = message || ERROR_SENTENCES[code] || ERROR_SENTENCES.internal;
+    if (FINAL_ERRORS.has(code)) this.fail(sentence);
+    else if (!RETRIED_ERRORS.has(code)) this.forward("message", { type: "notice", code, message: sentence });
+    else if (this.wasLive || code === "worker_lost") this.retry(sentence, (afterS ?? 0) * 1000);
+    else this.fail(sentence);
+  }
+
+  unsignalled(code) {
+    if (CLOSE_SENTENCES[code]) this.fail(CLOSE_SENTENCES[code]);
+    else this.retry(this.wasLive ? "The connection was lost." : UNREACHABLE);
+  }
+
+  unconnected(reason) {
+    if (reason === "never-connected" && !this.wasLive) this.fail(NEVER_CONNECTED);
+    else this.retry(reason === "never-connected" ? NEVER_CONNECTED : "The connection was lost.");
+  }
+
+  async retry(sentence, atLeastMs = 0) {
+    this.drop();
+    if (this.attempts >= BACKOFF_MS.length) {
+      this.enter(PHASE.FAILED, sentence);
+      return;
+    }
+    const waitMs = Math.max(BACKOFF_MS[this.attempts] + Math.random() * JITTER_MS, atLeastMs);
+    this.attempts += 1;
+    this.enter(PHASE.RECONNECTING, `${sentence} Trying again, ${this.attempts} of ${BACKOFF_MS.length}.`);
+    const attempt = (this.waiting = {});
+    await pause(waitMs);
+    if (!navigator.onLine) await Promise.race([new Promise((resolve) => addEventListener("online", resolve, { once: true })), pause(WAIT_ONLINE_MS)]);
+    if (this.waiting === attempt) this.connect();
+  }
+
+  fail(sentence) {
+    this.drop();
+    this.enter(PHASE.FAILED, sentence);
+  }
+
+  end(sentence) {
+    this.drop();
+    this.enter(PHASE.ENDED, sentence);
+  }
+
+  drop() {
+    clearTimeout(this.steady);
+    this.waiting = null;
+    this.signalling?.close();
+    this.peer?.close();
+    this.signalling = this.peer = null;
+  }
+
+  enter(phase, sentence) {
+    this.phase = phase;
+    this.forward("phase", { phase, sentence });
+  }
+
+  forward(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,272 @@
+// The page to talk on: puts the parts together and shows what happens.
+
+import { Captions } from "./captions.js";
+import { Conversation, PHASE } from "./conversation.js";
+import { Debug } from "./debug.js";
+import { Devices } from "./devices.js";
+import { Meter } from "./meter.js";
+import { Microphone } from "./microphone.js";
+
+const ASK_AGAIN_MS = 1500;
+const EVENTS_KEPT = 500;
+const STATE_WORDS = {
+  ready: "Ready when you are",
+  connecting: "Connecting",
+  idle: "Here",
+  listening: "Listening",
+  thinking: "Thinking",
+  speaking: "Speaking",
+  reconnecting: "Reconnecting",
+  ended: "The call is over",
+  failed: "Not connected",
+};
+
+const $ = (id) => document.getElementById(id);
+const config = JSON.parse($("talk-config").textContent);
+const root = document.documentElement;
+const video = $("avatar-video");
+const microphone = new Microphone();
+const meter = new Meter($("mute"));
+const captions = new Captions({
+  line: $("captions"),
+  transcript: $("transcript"),
+  empty: $("transcript-empty"),
+  names: { user: "You", avatar: config.name },
+});
+const debug = new Debug({ turns: $("debug-turns"), connection: $("debug-connection"), worker: $("debug-worker") });
+const conversation = new Conversation({ url: socketUrl(config.ws_url), track: () => microphone.track });
+const devices = new Devices({
+  microphone: $("microphone"),
+  loudspeaker: $("loudspeaker"),
+  loudspeakerField: $("loudspeaker-field"),
+  words: $("devices-words"),
+  video,
+  onMicrophone: changeMicrophone,
+});
+const events = [];
+let wakeLock = null;
+
+function socketUrl(path) {
+  const url = new URL(path, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url;
+}
+
+function record(event) {
+  events.push({ at_ms: performance.now(), ...event });
+  if (events.length > EVENTS_KEPT) events.shift();
+}
+
+function showState(state) {
+  root.dataset.state = state;
+  $("state-words").textContent = STATE_WORDS[state] ?? state;
+}
+
+function notice(sentence) {
+  if ($("notice-words").textContent !== sentence) $("notice-words").textContent = sentence;
+  $("notice").hidden = !sentence;
+}
+
+async function openMicrophone() {
+  try {
+    await microphone.start();
+    meter.watch(microphone.stream);
+    microphone.track?.addEventListener("ended", microphoneGone);
+  } catch (error) {
+    notice(error.message);
+  }
+  root.toggleAttribute("data-no-microphone", !microphone.track);
+  await devices.refresh(microphone.track);
+}
+
+async function changeMicrophone(deviceId) {
+  try {
+    await microphone.start(deviceId);
+    await conversation.speakWith(microphone.track);
+    meter.watch(microphone.stream);
+    microphone.track.addEventListener("ended", microphoneGone);
+    devices.say("");
+  } catch {
+    devices.say("This microphone did not start; the one before is still in use.");
+  }
+  await devices.refresh(microphone.track);
+}
+
+function microphoneGone() {
+  root.setAttribute("data-no-microphone", "");
+  meter.stop();
+  notice("The microphone was unplugged. You can type, or choose another one under Sound.");
+  devices.refresh();
+}
+
+async function talk() {
+  notice("");
+  $("talk").disabled = true;
+  showState("connecting");
+  const opened = Promise.race([openMicrophone(), skippedMicrophone()]);
+  // While the browser asks for the microphone no place is taken on the server.
+  await Promise.race([opened, Microphone.allowed()]);
+  conversation.start(opened);
+}
+
+/** Resolves when the visitor, with the browser's question still open, chooses to go on by typing. */
+function skippedMicrophone() {
+  const offer = setTimeout(() => {
+    if (conversation.phase === PHASE.CONNECTING || microphone.track) return;
+    $("curtain-words").textContent = "Your browser asks whether this page may use the microphone.";
+    $("skip-microphone").hidden = false;
+  }, ASK_AGAIN_MS);
+  return new Promise((resolve) => {
+    const skip = () => {
+      clearTimeout(offer);
+      microphone.giveUp();
+      root.setAttribute("data-no-microphone", "");
+      notice("You go on without the microphone: type what you want to say.");
+      resolve();
+    };
+    $("skip-microphone").addEventListener("click", skip, { once: true });
+  });
+}
+
+function release() {
+  meter.stop();
+  microphone.stop();
+  video.srcObject = null;
+  wakeLock?.release().catch(() => {});
+  wakeLock = null;
+}
+
+async function play() {
+  try {
+    await video.play();
+    $("unblock").hidden = true;
+  } catch (error) {
+    // Replaced by a newer stream: not a refusal.
+    if (error.name !== "AbortError") $("unblock").hidden = false;
+  }
+}
+
+function showPhase({ phase, sentence }) {
+  record({ type: "phase", phase, sentence });
+  root.dataset.phase = phase;
+  const over = phase === PHASE.ENDED || phase === PHASE.FAILED;
+  const live = phase === PHASE.LIVE;
+  if (phase !== PHASE.LIVE || ["connecting", "reconnecting"].includes(root.dataset.state)) showState(live ? "idle" : phase);
+  $("curtain").hidden = !over;
+  $("skip-microphone").hidden = true;
+  $("controls").hidden = over;
+  $("talk").disabled = !over;
+  $("talk-words").textContent = phase === PHASE.FAILED ? (conversation.wasLive ? "Reconnect" : "Try again") : "Talk again";
+  $("curtain-words").textContent = phase === PHASE.FAILED ? sentence : sentence || "Nothing of it was stored.";
+  $("message").disabled = $("send").disabled = !live;
+  if (phase === PHASE.RECONNECTING) notice(sentence);
+  else if (live && microphone.track) notice("");
+  if (!live) root.removeAttribute("data-picture");
+  if (live) {
+    navigator.wakeLock?.request("screen").then((lock) => (wakeLock = lock), () => {});
+    if (!microphone.track) $("message").focus();
+  }
+  if (over) {
+    captions.clearLine();
+    release();
+    $("talk").focus();
+  }
+}
+
+const MESSAGES = {
+  state: ({ state }) => showState(state),
+  caption: (message) => captions.caption(message),
+  interrupted: (message) => captions.interrupted(message),
+  latency: (message) => debug.latency(message),
+  stats: (message) => debug.worker(message),
+  notice: ({ message }) => notice(message),
+  error: ({ message }) => notice(message),
+};
+
+conversation.addEventListener("phase", ({ detail }) => showPhase(detail));
+conversation.addEventListener("session", ({ detail }) => captions.begin(detail.session));
+conversation.addEventListener("message", ({ detail }) => {
+  record(detail);
+  MESSAGES[detail.type]?.(detail);
+});
+conversation.addEventListener("stream", ({ detail }) => {
+  if (video.srcObject === detail.stream) return;
+  video.srcObject = detail.stream;
+  debug.watch(conversation.peer.connection);
+  play();
+});
+
+function pictureArrived() {
+  if (!video.srcObject || !video.videoWidth) return;
+  root.setAttribute("data-picture", "");
+  conversation.pictureArrived();
+}
+video.addEventListener("loadeddata", pictureArrived);
+video.addEventListener("playing", pictureArrived);
+
+$("talk").addEventListener("click", talk);
+$("unblock").addEventListener("click", play);
+$("hangup").addEventListener("click", () => conversation.hangUp());
+$("interrupt").addEventListener("click", () => conversation.say({ type: "interrupt" }));
+$("mute").addEventListener("click", () => {
+  microphone.mute(!microphone.muted);
+  $("mute").setAttribute("aria-pressed", String(microphone.muted));
+});
+$("write").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("message").value.trim();
+  if (!text) return;
+  if (!conversation.say({ type: "text", text })) {
+    notice("This could not be sent while there is no connection. It is still in the box.");
+    return;
+  }
+  captions.typed(text);
+  $("message").value = "";
+});
+
+// Panels, each with a button that opens it and one that closes it.
+const PANELS = { conversation: $("transcript-toggle"), devices: $("devices-toggle"), debug: $("debug-toggle") };
+
+function openPanel(name, open) {
+  const panel = $(name);
+  panel.toggleAttribute("data-open", open);
+  if (name !== "conversation") panel.hidden = !open;
+  PANELS[name].setAttribute("aria-expanded", String(open));
+  if (!open && panel.contains(document.activeElement)) PANELS[name].focus();
+}
+
+for (const [name, button] of Object.entries(PANELS)) {
+  button.addEventListener("click", () => openPanel(name, button.getAttribute("aria-expanded") !== "true"));
+}
+for (const button of document.querySelectorAll("[data-close]")) {
+  button.addEventListener("click", () => openPanel(button.dataset.close, false));
+}
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const [name, button] of Object.entries(PANELS)) if (button.getAttribute("aria-expanded") === "true") openPanel(name, false);
+});
+
+addEventListener("pagehide", () => {
+  if ([PHASE.CONNECTING, PHASE.LIVE, PHASE.RECONNECTING].includes(conversation.phase)) {
+    conversation.hangUp("You left the page, and with it the call.");
+  }
+});
+
+window.parlo = {
+  get state() {
+    return root.dataset.state;
+  },
+  get phase() {
+    return conversation.phase;
+  },
+  events,
+  video,
+};
+
+root.dataset.phase = PHASE.READY;
+showState("ready");
+if (!window.isSecureContext) {
+  $("curtain-words").textContent =
+    "This page was opened by plain http, so the browser keeps the microphone back. You can talk by typing; for speaking, use an https address.";
+}
+if (config.debug) openPanel("debug", true);

@@ -1,0 +1,74 @@
+// The WebSocket by which browser and server arrange a call, kept honest by a ping every second.
+
+const PING_MS = 1000;
+const UNANSWERED_PINGS_LOST = 4;
+
+export const CLOSE = { FORBIDDEN: 4401, NOT_FOUND: 4404, TOO_MANY: 4429 };
+
+/**
+ * One signalling connection; a new one is made for each attempt.
+ *
+ * Fires "ready" (session, token, ice_servers), "answer" (sdp), "error" (code, message, retry_after_s), "ended" (reason, message),
+ * each with the server's message as `detail`, and "lost" ({code}) once, when the connection goes without having been closed here.
+ */
+export class Signalling extends EventTarget {
+  constructor(url, { token = null, pingMs = PING_MS } = {}) {
+    super();
+    this.open = true;
+    this.unanswered = 0;
+    this.socket = new WebSocket(url);
+    this.socket.addEventListener("open", () => {
+      this.send({ type: "join", token });
+      this.timer = setInterval(() => this.ping(), pingMs);
+    });
+    this.socket.addEventListener("message", (event) => this.receive(event.data));
+    this.socket.addEventListener("close", (event) => this.lose(event.code));
+  }
+
+  offer(sdp) {
+    this.send({ type: "offer", sdp });
+  }
+
+  candidate(candidate) {
+    this.send({ type: "candidate", candidate });
+  }
+
+  /** Say goodbye and close; nothing is fired afterwards. */
+  leave() {
+    this.send({ type: "leave" });
+    this.close();
+  }
+
+  close() {
+    this.open = false;
+    clearInterval(this.timer);
+    this.socket.close();
+  }
+
+  send(message) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  receive(text) {
+    if (!this.open) return;
+    const message = JSON.parse(text);
+    if (message.type === "pong") this.unanswered = 0;
+    else this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+  }
+
+  ping() {
+    // Counting pings rather than seconds: a laptop that slept has sent none, and is not to be called lost for that.
+    if (this.unanswered >= UNANSWERED_PINGS_LOST) {
+      this.lose(0);
+      return;
+    }
+    this.unanswered += 1;
+    this.send({ type: "ping" });
+  }
+
+  lose(code) {
+    if (!this.open) return;
+    this.close();
+    this.dispatchEvent(new CustomEvent("lost", { detail: { code } }));
+  }
+}
