@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from webapp.ice import parse_ice_servers
 from webapp.logs import logging_settings
@@ -23,6 +24,18 @@ TESTING = "pytest" in sys.modules
 env = environ.Env()
 if not TESTING:
     environ.Env.read_env(BASE_DIR / ".env")
+
+
+def _number(name: str, default: int) -> int:
+    """Read a whole number; an empty variable is one that is not set."""
+    text = env.str(name, "").strip()
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number, and is {text!r}.") from error
+
 
 # Where everything that must survive is kept: database, uploads, avatars, the secret key.
 # Tests get a new one each run, and so never touch what the checkout they run in holds.
@@ -37,7 +50,7 @@ SECRET_KEY = env.str("SECRET_KEY", "") or installation_secret(PARLO_DATA_DIR)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BIND = env.str("BIND", "127.0.0.1")
-PORT = env.int("PORT", 8000)
+PORT = _number("PORT", 8000)
 # Set where a proxy ends TLS before Parlo: cookies become secure and the proxy's forwarding headers are believed.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", False)
 
@@ -213,7 +226,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 3600)
+    SECURE_HSTS_SECONDS = _number("SECURE_HSTS_SECONDS", 3600)
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 CONTENT_SECURITY_POLICY = {
@@ -267,7 +280,7 @@ try:
 except ValueError as error:
     # Reported by webapp.checks, which keeps `manage.py run` from starting.
     ICE_SERVERS, ICE_SERVERS_ERROR = [], str(error)
-BRAIN_PORT = env.int("BRAIN_PORT", 8091)
+BRAIN_PORT = _number("BRAIN_PORT", 8091)
 LLM_URL = env.str("LLM_URL", "")
 LLM_MODEL = env.str("LLM_MODEL", "")
 LLM_API_KEY = env.str("LLM_API_KEY", "")
@@ -279,11 +292,11 @@ WHISPER_MODEL_DIR = env.str("WHISPER_MODEL_DIR", "")
 TTS_URL = env.str("TTS_URL", "")
 TTS_MODEL = env.str("TTS_MODEL", "")
 TTS_API_KEY = env.str("TTS_API_KEY", "")
-TTS_RATE_HZ = env.int("TTS_RATE_HZ", 24000)
+TTS_RATE_HZ = _number("TTS_RATE_HZ", 24000)
 TTS_VOICE = env.str("TTS_VOICE", "")
 SMART_TURN_MODEL = env.str("SMART_TURN_MODEL", "")
-MEDIA_WORKERS = env.int("MEDIA_WORKERS", 1)
-MEDIA_WORKER_CAPACITY = env.int("MEDIA_WORKER_CAPACITY", 4)
+MEDIA_WORKERS = _number("MEDIA_WORKERS", 1)
+MEDIA_WORKER_CAPACITY = _number("MEDIA_WORKER_CAPACITY", 4)
 
 # The rest
 

@@ -7,6 +7,7 @@ from webapp import views
 
 urlpatterns = [
     path("", include("avatars.urls")),
+    path("accounts/", include("webapp.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("v1/", include("webapp.api.urls")),

@@ -100,3 +100,21 @@ def test_the_schema_describes_the_resources(client: Client, db: None) -> None:
     assert response.status_code == 200
     assert b"/v1/avatars/{code}" in response.content
     assert b"ApiSecret" in response.content
+
+
+def test_creators_make_see_once_and_revoke_secrets(client: Client, creator: Any, user: Any) -> None:
+    client.force_login(creator)
+    response = client.post("/accounts/secrets/", {"name": "laptop"})
+    text = response.context["secret"]
+    assert text in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
+    page = client.get("/accounts/secrets/").content.decode()
+    assert "laptop" in page
+    assert text not in page
+    assert Client().get("/v1/avatars", headers=bearer(text)).status_code == 200
+    revocation = f"/accounts/secrets/{text.partition('.')[0]}/revoke/"
+    client.force_login(user)
+    assert client.post(revocation).status_code == 404
+    client.force_login(creator)
+    assert client.post(revocation).status_code == 302
+    assert Client().get("/v1/avatars", headers=bearer(text)).status_code == 401

@@ -14,7 +14,15 @@ INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/(?:ld\+)?
 INLINE_STYLE = re.compile(r"<style|\sstyle\s*=", re.IGNORECASE)
 
 OPEN = ["/", "/?q=ada", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/a/{}/", "/a/{}/talk/"]
-OWN = ["/studio/", "/studio/new/", "/studio/{}/", "/studio/{}/delete/", "/accounts/logout/", "/accounts/email/"]
+OWN = [
+    "/studio/",
+    "/studio/new/",
+    "/studio/{}/",
+    "/studio/{}/delete/",
+    "/accounts/logout/",
+    "/accounts/email/",
+    "/accounts/secrets/",
+]
 ERRORS = ["/nothing/", "/a/A00BBB0000/"]
 
 

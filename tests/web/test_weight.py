@@ -13,7 +13,7 @@ from django.urls import get_resolver
 get_resolver().url_patterns
 from avatars.forms import AvatarForm
 AvatarForm()
-heavy = {"onnxruntime", "cv2", "av", "aiortc", "faster_whisper", "ctranslate2", "hibari", "xllamacpp"} & set(sys.modules)
+heavy = {"onnxruntime", "cv2", "av", "aiortc", "faster_whisper", "ctranslate2", "hibari"} & set(sys.modules)
 print(",".join(sorted(heavy)))
 """
 
