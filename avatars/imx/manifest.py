@@ -115,7 +115,7 @@ class Manifest:
             )
         try:
             return cls._checked(content)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CorruptImx("The avatar's manifest is damaged. Build the avatar again.") from error
 
     @classmethod

@@ -24,8 +24,9 @@ from avatars.imx.errors import CorruptImx, NotImx, OversizedImx
 from avatars.imx.manifest import REQUIRED, Manifest, MemberName
 from avatars.imx.pictures import PictureError, decode_exact
 
-# All that `zipfile` and `zlib` are known to raise on damaged archives.
+# All that `zipfile` and `zlib` are known to raise on damaged archives; OSError comes from seeking to wrong offsets.
 _DAMAGE: Final = (
+    OSError,
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -85,8 +86,6 @@ class Imx:
                 data = _unpacked(archive, info, expected.size)
         except _DAMAGE as error:
             raise CorruptImx(_DAMAGED) from error
-        except OSError as error:
-            raise CorruptImx("The avatar file cannot be read from the disk. Build the avatar again.") from error
         if hashlib.sha256(data).hexdigest() != expected.sha256:
             raise CorruptImx(_DAMAGED)
         return data

@@ -1,0 +1,105 @@
+"""What is written is what is read."""
+
+import os
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avatars.engine.portrait import Kind, Portrait
+from avatars.imx import Manifest, open_imx, write_imx
+from tests.imx.conftest import POSTER, PREVIEW, any_portrait, manifest_of
+
+
+def assert_same(read: Portrait, written: Portrait) -> None:
+    assert np.array_equal(read.picture, written.picture)
+    assert np.array_equal(read.matte, written.matte)
+    assert np.array_equal(read.landmarks, written.landmarks)
+    assert read.landmarks.dtype == np.float32
+    # The plate is JPEG: a rim of it is seen, blurred.
+    assert np.abs(read.plate.astype(int) - written.plate).max() <= 4
+    assert (read.kind, read.blink_limit) == (written.kind, written.blink_limit)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    width=st.integers(32, 80).map(lambda half: 2 * half),
+    height=st.integers(32, 80).map(lambda half: 2 * half),
+    kind=st.sampled_from(Kind),
+    limit=st.floats(0, 1),
+    words=st.text(max_size=60),
+)
+def test_any_portrait_survives(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, width: int, height: int, kind: Kind, limit: float, words: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.imx"
+    portrait = replace(any_portrait(seed, width, height, kind), blink_limit=limit)
+    manifest = replace(manifest_of(portrait), licence=words, consent=words)
+    written = write_imx(path, portrait, manifest, poster=POSTER)
+    opened = open_imx(path)
+    assert opened.manifest == written
+    assert opened.manifest.consent == words
+    assert_same(opened.portrait(), portrait)
+    assert opened.preview() is None
+
+
+def test_films_and_posters_come_back_unchanged(avatar: Path) -> None:
+    opened = open_imx(avatar)
+    assert (opened.poster(), opened.preview()) == (POSTER, PREVIEW)
+    opened.verify()
+
+
+def test_file_names_itself_in_its_first_bytes(avatar: Path) -> None:
+    assert avatar.read_bytes()[30:63] == b"mimetypeapplication/vnd.parlo.imx"
+    with zipfile.ZipFile(avatar) as archive:
+        assert archive.namelist()[:2] == ["mimetype", "manifest.json"]
+
+
+def test_same_avatar_gives_same_bytes(tmp_path: Path) -> None:
+    portrait = any_portrait()
+    manifest = manifest_of(portrait)
+    for name in ("one", "two"):
+        write_imx(tmp_path / name, portrait, manifest, poster=POSTER)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "avatar.imx"
+    portrait = any_portrait()
+    write_imx(path, portrait, manifest_of(portrait), poster=POSTER)
+    before = path.read_bytes()
+
+    def no_space(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        write_imx(path, any_portrait(seed=2), manifest_of(portrait), poster=POSTER)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["avatar.imx"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"matte": np.zeros((10, 10), np.uint8)},
+        {"landmarks": np.zeros((468, 3), np.float32)},
+        {"landmarks": np.full((478, 3), np.nan, np.float32)},
+        {"kind": Kind.ANIMAL},
+    ],
+)
+def test_contradictory_portrait_is_not_written(tmp_path: Path, change: dict[str, object]) -> None:
+    portrait = any_portrait()
+    with pytest.raises(ValueError, match=r"portrait|manifest"):
+        write_imx(tmp_path / "x.imx", replace(portrait, **change), manifest_of(portrait), poster=POSTER)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_manifest_reads_what_it_writes() -> None:
+    manifest = manifest_of(any_portrait())
+    assert Manifest.from_json(manifest.to_json()) == manifest
