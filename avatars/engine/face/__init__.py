@@ -1,0 +1,6 @@
+"""The face: controls to pixels. A rig is built once from a portrait and shared; a renderer draws one session's frames."""
+
+from avatars.engine.face.renderer import FaceRenderer
+from avatars.engine.face.rig import Rig
+
+__all__ = ["FaceRenderer", "Rig"]

@@ -1,0 +1,94 @@
+"""The head as a whole: turned, nodded, tilted and moved as a soft relief, with the brows and the breath."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.controls import Control, Controls
+from avatars.engine.face.falloff import bell, smoothstep
+from avatars.engine.face.frame import CHIN, FACE_OVAL, FaceFrame
+from avatars.engine.face.rbf import interpolate
+
+Array = NDArray[np.float32]
+
+# The mesh is thinned before its depth is spread over the grid; the relief is smooth anyway.
+DEPTH_EVERY: Final = 4
+NECK_BELOW_CHIN_IOD: Final = 0.25
+BREATH_IOD: Final = 0.010
+BROWS: Final = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
+
+
+class HeadFields:
+    """Displacement per unit of each head control over the frame's grid, pixels."""
+
+    def __init__(self, landmarks: Array, frame: FaceFrame, nodes: Array) -> None:
+        local = frame.to_face(nodes)
+        x, y = local[..., 0], local[..., 1]
+        chin = float(frame.to_face(landmarks[CHIN : CHIN + 1, :2])[0, 1])
+        top = float(frame.to_face(landmarks[10:11, :2])[0, 1])
+        middle_y, half_height = (top + chin) / 2, max(0.5, (chin - top) / 2)
+        radius = np.hypot(x / 1.35, (y - middle_y) / (1.35 / 1.1 * half_height))
+        weight = smoothstep(2.0, 1.0, radius)
+        depth = self._depth(landmarks, frame, local) * weight
+        pivot = frame.to_pixels(np.array([0, chin + NECK_BELOW_CHIN_IOD], np.float32))
+        arm = (nodes - pivot) * weight[..., None]
+        radian = np.float32(np.pi / 180)
+        nothing = np.zeros_like(depth)
+
+        def along(dx: Array, dy: Array) -> Array:
+            return frame.vectors(np.stack([dx, dy], axis=-1))
+
+        brow = nothing.copy()
+        for ids in BROWS:
+            centre = frame.to_face(landmarks[list(ids), :2]).mean(axis=0)
+            brow += bell(x - centre[0], 0.34) * bell(y - centre[1], 0.15)
+        body = smoothstep(chin + 0.1, chin + 0.7, y)
+        self.fields = np.stack(
+            [
+                along(-depth * radian, nothing),
+                along(nothing, -depth * radian),
+                np.stack([-arm[..., 1], arm[..., 0]], axis=-1) * radian,
+                along(weight, nothing),
+                along(nothing, weight),
+                along(nothing, -np.minimum(brow, 1)),
+                along(nothing, -BREATH_IOD * np.maximum(body, 0.22 * weight)),
+            ]
+        ).astype(np.float32)
+        self._flat = self.fields.reshape(len(self.fields), -1)
+
+    @staticmethod
+    def _depth(landmarks: Array, frame: FaceFrame, local: Array) -> Array:
+        """Depth over the grid in IOD, zero at the edge of the face, negative towards the viewer."""
+        ids = sorted(set(range(0, 468, DEPTH_EVERY)) | set(FACE_OVAL))
+        points = frame.to_face(landmarks[ids, :2])
+        z = landmarks[ids, 2] / frame.iod_px
+        oval = landmarks[list(FACE_OVAL), 2] / frame.iod_px
+        z = z - float(oval.mean())
+        centre = frame.to_face(landmarks[list(FACE_OVAL), :2]).mean(axis=0)
+        ring = frame.to_face(landmarks[list(FACE_OVAL)[::2], :2])
+        behind = centre + (ring - centre) * 1.9
+        field = interpolate(
+            np.concatenate([points, behind]).astype(np.float32),
+            np.concatenate([z, np.full(len(behind), 0.3, np.float32)])[:, None].astype(np.float32),
+            local,
+            smoothing=0.05,
+        )
+        return np.clip(field[..., 0], -1.2, 0.5)
+
+    def displacement(self, controls: Controls) -> Array:
+        """Forward displacement (rows, columns, 2) in pixels for one frame of controls."""
+        c = controls
+        weights = np.array(
+            [
+                c[Control.YAW_DEG],
+                c[Control.PITCH_DEG],
+                c[Control.ROLL_DEG],
+                c[Control.SHIFT_X],
+                c[Control.SHIFT_Y],
+                c[Control.BROW],
+                c[Control.BREATH],
+            ],
+            np.float32,
+        )
+        return np.asarray((weights @ self._flat).reshape(self.fields.shape[1:]), np.float32)

@@ -1,0 +1,105 @@
+"""Where the lips are: the two inner contours and the seam between them, as curves over x."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.face.falloff import smoothstep
+from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, OUTER_LOWER, OUTER_UPPER, FaceFrame
+
+COLUMNS: Final = 81
+CLOSED_GAP_IOD: Final = 0.025
+SEARCH_IOD: Final = 0.06
+SEARCH_ROWS: Final = 49
+STEP_PENALTY: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MouthLine:
+    """The mouth of a source picture, face coordinates.
+
+    xs: (COLUMNS,) from corner to corner; upper, lower: the inner contours there; half_width: of the inner mouth.
+    upper_thickness, lower_thickness: of the lips in the middle. gap: mean opening of the middle third.
+    """
+
+    xs: NDArray[np.float32]
+    upper: NDArray[np.float32]
+    lower: NDArray[np.float32]
+    outer_upper: NDArray[np.float32]
+    outer_lower: NDArray[np.float32]
+    half_width: float
+    upper_thickness: float
+    lower_thickness: float
+    gap: float
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the lips are parted in the source."""
+        return self.gap >= CLOSED_GAP_IOD
+
+    def seam(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Height of the middle between the lips at `x`; level beyond the corners."""
+        return np.interp(x, self.xs, (self.upper + self.lower) / 2).astype(np.float32)
+
+
+def find_mouth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame: FaceFrame) -> MouthLine:
+    """The mouth line of a picture. Where the lips are closed it follows the dark line between them."""
+    local = frame.to_face(landmarks[:, :2])
+    half_width = float(local[308, 0] - local[78, 0]) / 2
+    xs = np.linspace(-half_width, half_width, COLUMNS, dtype=np.float32)
+
+    def curve(ids: tuple[int, ...]) -> NDArray[np.float32]:
+        points = local[list(ids)]
+        order = np.argsort(points[:, 0], kind="stable")
+        return np.interp(xs, points[order, 0], points[order, 1]).astype(np.float32)
+
+    upper, lower = curve(INNER_UPPER), curve(INNER_LOWER)
+    lower = np.maximum(lower, upper)
+    gap = float(np.mean((lower - upper)[COLUMNS // 3 : -COLUMNS // 3]))
+    if gap < CLOSED_GAP_IOD:
+        upper = lower = _dark_line(picture, frame, xs, (upper + lower) / 2)
+    outer_upper, outer_lower = curve(OUTER_UPPER), curve(OUTER_LOWER)
+    middle = COLUMNS // 2
+    return MouthLine(
+        xs,
+        upper,
+        lower,
+        outer_upper,
+        outer_lower,
+        half_width,
+        max(0.03, float(upper[middle] - outer_upper[middle])),
+        max(0.04, float(outer_lower[middle] - lower[middle])),
+        gap,
+    )
+
+
+def _dark_line(
+    picture: NDArray[np.uint8], frame: FaceFrame, xs: NDArray[np.float32], guess: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The darkest smooth path near `guess`, by dynamic programming; the mesh alone is one or two pixels off."""
+    offsets = np.linspace(-SEARCH_IOD, SEARCH_IOD, SEARCH_ROWS, dtype=np.float32)
+    grid = np.stack(np.broadcast_arrays(xs[None, :], guess[None, :] + offsets[:, None]), axis=-1).astype(np.float32)
+    pixels = frame.to_pixels(grid)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    cost = cv2.remap(grey, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cost = cost.astype(np.float32)
+    cost -= cost.mean(axis=0)
+    total = cost.copy()
+    came_from = np.zeros(cost.shape, np.int8)
+    for column in range(1, len(xs)):
+        before = total[:, column - 1]
+        padded = np.pad(before, 1, constant_values=np.inf)
+        options = np.stack([padded[:-2] + STEP_PENALTY, before, padded[2:] + STEP_PENALTY])
+        best = np.argmin(options, axis=0)
+        came_from[:, column] = best - 1
+        total[:, column] += options[best, np.arange(SEARCH_ROWS)]
+    path = np.zeros(len(xs), np.int64)
+    path[-1] = int(np.argmin(total[:, -1]))
+    for column in range(len(xs) - 1, 0, -1):
+        path[column - 1] = path[column] + came_from[path[column], column]
+    shift = cv2.GaussianBlur(offsets[path][None], (0, 0), 3.0, borderType=cv2.BORDER_REPLICATE)[0]
+    fade = smoothstep(1.0, 0.75, np.abs(xs) / xs[-1])
+    return (guess + shift * fade).astype(np.float32)

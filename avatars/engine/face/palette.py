@@ -1,0 +1,68 @@
+"""The colours that a mouth is drawn with, measured on the face they belong to."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.face.frame import FACE_OVAL, FaceFrame
+from avatars.engine.portrait import Kind
+
+LUMA_BGR: Final = np.array([0.114, 0.587, 0.299], np.float32)
+TOOTH_HUE_BGR: Final = np.array([0.88, 0.955, 1.03], np.float32)
+CAVITY_HUE_BGR: Final = np.array([0.12, 0.12, 0.36], np.float32)
+CHEEKS: Final = (205, 425, 50, 280)
+LOWER_LIP_POINTS: Final = (84, 17, 314, 87, 14, 317)
+
+Colour = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """BGR colours, 0..255 float32 (3,)."""
+
+    skin: Colour
+    lip: Colour
+    tooth: Colour
+    cavity: Colour
+    tongue: Colour
+
+
+def measure_palette(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame: FaceFrame, kind: Kind) -> Palette:
+    """The palette of a face; drawings and animals get plain mouth colours."""
+    radius = max(2, round(0.05 * frame.iod_px))
+
+    def median(ids: tuple[int, ...], size: int) -> Colour:
+        patches = []
+        for x, y in landmarks[list(ids), :2]:
+            column, row = round(float(x)), round(float(y))
+            patch = picture[max(0, row - size) : row + size + 1, max(0, column - size) : column + size + 1]
+            if patch.size:
+                patches.append(patch.reshape(-1, 3))
+        pixels = np.concatenate(patches) if patches else np.full((1, 3), 128, np.uint8)
+        return np.median(pixels, axis=0).astype(np.float32)
+
+    skin = np.maximum(median(CHEEKS, radius), 1)
+    lip = np.maximum(median(LOWER_LIP_POINTS, max(1, radius // 3)), 1)
+    if kind is not Kind.PHOTO:
+        darkness = 0.8 if kind is Kind.ANIMAL else 1.0
+        cavity = np.array([30, 20, 78], np.float32) * darkness
+        return Palette(skin, lip, np.array([238, 244, 248], np.float32), cavity, np.array([110, 95, 205], np.float32) * darkness)
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [landmarks[list(FACE_OVAL), :2].round().astype(np.int32)], 255)
+    luma = picture[mask > 0].astype(np.float32) @ LUMA_BGR
+    lit = luma[luma > np.median(luma)] if luma.size else np.array([128.0])
+    brightness = min(float(np.percentile(luma, 90)), 1.12 * float(np.median(lit))) * 0.88 if luma.size else 128.0
+    warmth = float(np.clip((skin[2] / skin[0] / 1.55) ** 0.8, 1.0, 1.7)) ** 0.5
+    hue = TOOTH_HUE_BGR * np.array([1 / warmth, 1, warmth], np.float32)
+    cheek = float(skin @ LUMA_BGR)
+    lip_hue = lip / max(1.0, float(lip @ LUMA_BGR))
+    return Palette(
+        skin=skin,
+        lip=lip,
+        tooth=np.minimum(hue / float(hue @ LUMA_BGR) * brightness, 250).astype(np.float32),
+        cavity=(cheek * (0.5 * CAVITY_HUE_BGR + 0.5 * lip_hue * 0.19)).astype(np.float32),
+        tongue=(0.475 * lip + 0.5 * skin * np.array([0.70, 0.66, 0.86], np.float32)).astype(np.float32),
+    )

@@ -1,0 +1,245 @@
+"""Frames: face controls in, I420 out. One renderer a session; the rig behind it is shared."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.controls import CONTROL_COUNT, Control, Controls, clipped
+from avatars.engine.face.falloff import smoothstep
+from avatars.engine.face.fields import STEP_PX, inverse, look_up
+from avatars.engine.face.interior import Opening, draw_interior
+from avatars.engine.face.rig import Rig
+from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
+from avatars.engine.face.shapes import JAW_DROP
+from avatars.engine.face.weights import WEIGHT_COUNT, shape_weights
+from avatars.engine.portrait import Kind
+
+ROTATION: Final = 3
+MOUTH_MARGIN_IOD: Final = 0.08
+CONTACT_SIGMA_IOD: Final = 0.0045
+# Fitted to a polygon blurred by a Gaussian: how soft the edge of the opening is, in pixels.
+EDGE_SOFTNESS: Final = 2.75
+EDGE_BIAS: Final = 0.7
+RELAX: Final = WEIGHT_COUNT - 1
+
+Array = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+
+
+class FaceRenderer:
+    """Draws one session's frames. Not thread-safe: one thread renders.
+
+    The array that `render` returns is used again by the third call after it.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        portrait = rig.portrait
+        self.width, self.height = portrait.width, portrait.height
+        rows, columns = rig.nodes.shape[:2]
+        self._padded = (columns * STEP_PX, rows * STEP_PX)
+        xs, ys = np.meshgrid(np.arange(self._padded[0], dtype=np.float32), np.arange(self._padded[1], dtype=np.float32))
+        self._identity = np.stack([xs, ys], axis=-1)
+        self._map = self._identity.copy()
+        self._source = portrait.picture.copy()
+        self._eyes_drawn: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+        self._warped = np.empty_like(portrait.picture)
+        self._matte = np.empty((self.height, self.width), np.float32)
+        self._around = np.empty_like(self._matte)
+        self._out = [np.empty((self.height * 3 // 2, self.width), np.uint8) for _ in range(ROTATION)]
+        self._turn = 0
+
+    def render(self, controls: Controls) -> Picture:
+        """One frame of controls (CONTROL_COUNT,) to I420 (height*3//2, width) uint8, BT.601 limited range.
+
+        Values beyond their range are limited. Raises ValueError for another shape.
+        """
+        if controls.shape != (CONTROL_COUNT,):
+            raise ValueError(f"A frame has {CONTROL_COUNT} controls; this one has the shape {controls.shape}.")
+        picture = self.draw(clipped(controls))
+        out = self._out[self._turn]
+        self._turn = (self._turn + 1) % ROTATION
+        cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420, dst=out)
+        return out
+
+    def draw(self, controls: Controls) -> Picture:
+        """One frame of controls within their ranges to BGR; valid until the next call."""
+        rig = self.rig
+        self._draw_eyes(controls)
+        weights = shape_weights(controls, rig.portrait.kind, source_is_open=rig.mouth.is_open)
+        head = rig.head.displacement(controls)
+        moved = bool(np.abs(head).max() > 0.01)
+        size = self._padded
+        if moved:
+            cv2.resize(-head, size, dst=self._map, interpolation=cv2.INTER_LINEAR)
+            cv2.add(self._map, self._identity, dst=self._map)
+        else:
+            np.copyto(self._map, self._identity)
+        speaking = bool(np.abs(weights).max() > 1e-3)
+        shade = self._move_mouth(weights, head, controls) if speaking else None
+        full = self._map[: self.height, : self.width]
+        cv2.remap(
+            self._source, full, None, cv2.INTER_LINEAR, dst=self._warped, borderMode=cv2.BORDER_REPLICATE
+        )
+        if speaking:
+            if shade is not None:
+                self._shade(shade)
+            self._draw_mouth(weights, controls)
+        if not moved:
+            return self._warped
+        cv2.remap(rig.matte, full, None, cv2.INTER_LINEAR, dst=self._matte, borderMode=cv2.BORDER_REPLICATE)
+        cv2.subtract(1.0, self._matte, dst=self._around)
+        return np.asarray(cv2.blendLinear(self._warped, rig.portrait.plate, self._matte, self._around), np.uint8)
+
+    def _draw_eyes(self, controls: Controls) -> None:
+        """Paint the eyes into this session's copy of the source, when they have changed enough to be seen."""
+        limit = self.rig.portrait.blink_limit
+        blinks = (min(float(controls[Control.BLINK_LEFT]), 1) * limit, min(float(controls[Control.BLINK_RIGHT]), 1) * limit)
+        gaze = (float(controls[Control.GAZE_X]), float(controls[Control.GAZE_Y])) if limit > 0 else (0.0, 0.0)
+        wanted = (round(blinks[0], 2), round(blinks[1], 2), round(gaze[0], 3), round(gaze[1], 3))
+        if wanted == self._eyes_drawn:
+            return
+        self._eyes_drawn = wanted
+        picture = self.rig.portrait.picture
+        gaze_px = self.rig.frame.vectors(np.array(wanted[2:], np.float32))
+        for eye, blink in zip(self.rig.eyes, wanted[:2], strict=True):
+            if blink == 0 and wanted[2:] == (0, 0):
+                self._source[eye.box] = picture[eye.box]
+            else:
+                eye.paint(picture, self._source, blink, gaze_px)
+
+    def _move_mouth(self, weights: Array, head: Array, controls: Controls) -> Array | None:
+        """Put the mouth's displacement into the map of its region; returns the log gain of the skin over the grid."""
+        rig, fields = self.rig, self.rig.fields
+        rows, columns = fields.shape
+        region = slice(fields.row, fields.row + rows), slice(fields.column, fields.column + columns)
+        back = [inverse(forward) for forward in fields.blend(weights)]
+        # Where a grid node looks before the mouth moves: its own place with the head's pose taken off.
+        posed = -head[region]
+        at_x = np.arange(columns, dtype=np.float32)[None] + posed[..., 0] / STEP_PX
+        at_y = np.arange(rows, dtype=np.float32)[:, None] + posed[..., 1] / STEP_PX
+        upper, lower = (posed + look_up(field, at_x, at_y) for field in back)
+        left, top = fields.column * STEP_PX, fields.row * STEP_PX
+        size = (columns * STEP_PX, rows * STEP_PX)
+        pixels = slice(top, top + size[1]), slice(left, left + size[0])
+        target = self._map[pixels]
+        mask, band = self._below_seam(weights, target)
+        upper_map = cv2.resize(upper, size, interpolation=cv2.INTER_LINEAR)
+        lower_map = cv2.resize(lower, size, interpolation=cv2.INTER_LINEAR)
+        upper_map[band.stop :] = lower_map[band.stop :]
+        upper_map[band] += (lower_map[band] - upper_map[band]) * mask[..., None]
+        cv2.add(upper_map, self._identity[pixels], dst=target)
+        if rig.shading is None:
+            return None
+        mix = shading_weights(controls, float(weights[RELAX]), smiling=rig.smiling)
+        gain = np.tensordot(mix, rig.shading, 1)
+        if float(np.abs(gain).max()) < INVISIBLE:
+            return None
+        mean = (upper + lower) / 2
+        return look_up(
+            gain,
+            np.arange(columns, dtype=np.float32)[None] + mean[..., 0] / STEP_PX,
+            np.arange(rows, dtype=np.float32)[:, None] + mean[..., 1] / STEP_PX,
+        )
+
+    def _below_seam(self, weights: Array, head_map: Array) -> tuple[Array, slice]:
+        """How far each pixel is below the moved seam, 0..1, for the rows of the region where that is in question.
+
+        head_map: the region's map with only the head's pose in it. Keeps what `_draw_mouth` needs: the box of the mouth,
+        its face coordinates and the moved inner lips over it.
+        """
+        rig = self.rig
+        upper, lower = rig.fields.contours(weights)
+        points = np.concatenate([upper, lower])
+        pixels = rig.frame.to_pixels(points)
+        # The contour is known before the head moves; the inverse map at its place tells how far that takes it.
+        origin = self._identity[rig.fields.row * STEP_PX, rig.fields.column * STEP_PX]
+        at = np.clip((pixels - origin).round().astype(int), 0, np.array(head_map.shape[1::-1]) - 1)
+        pixels = pixels - (head_map[at[:, 1], at[:, 0]] - (at + origin))
+        margin = MOUTH_MARGIN_IOD * rig.frame.iod_px + 2
+        low = np.maximum((pixels.min(axis=0) - origin - margin).astype(int), 0)
+        high = np.minimum((pixels.max(axis=0) - origin + margin).astype(int) + 1, np.array(head_map.shape[1::-1]))
+        band = slice(int(low[1]), int(high[1]))
+        local = rig.frame.to_face(head_map[band])
+        self._x, y = local[..., 0], local[..., 1]
+        self._upper = np.interp(self._x, upper[:, 0], upper[:, 1]).astype(np.float32)
+        self._lower = np.interp(self._x, lower[:, 0], lower[:, 1]).astype(np.float32)
+        self._y = y
+        self._columns = slice(int(low[0]), int(high[0]))
+        self._mouth_box = (
+            slice(int(origin[1]) + band.start, int(origin[1]) + band.stop),
+            slice(int(origin[0]) + int(low[0]), int(origin[0]) + int(high[0])),
+        )
+        self._before_mouth = head_map[band, self._columns].copy()
+        seam = (self._upper + self._lower) / 2
+        return np.clip((y - seam) * rig.frame.iod_px + 0.5, 0, 1).astype(np.float32), band
+
+    def _shade(self, gain: Array) -> None:
+        """Light and shade of the moving skin, over the region of the mouth."""
+        fields = self.rig.fields
+        rows, columns = fields.shape
+        factors = np.exp(gain[..., None] * GAIN_POWERS_BGR)
+        large = cv2.resize(factors, (columns * STEP_PX, rows * STEP_PX), interpolation=cv2.INTER_LINEAR)
+        top, left = fields.row * STEP_PX, fields.column * STEP_PX
+        target = self._warped[top : top + large.shape[0], left : left + large.shape[1]]
+        cv2.multiply(target, large[: target.shape[0], : target.shape[1]], dst=target, dtype=cv2.CV_8U)
+
+    def _draw_mouth(self, weights: Array, controls: Controls) -> None:
+        """Roll-in shade, interior and contact line, in the box around the lips."""
+        rig = self.rig
+        iod = rig.frame.iod_px
+        columns = self._columns
+        x, y = self._x[:, columns], self._y[:, columns]
+        upper, lower = self._upper[:, columns], self._lower[:, columns]
+        gap = lower - upper
+        widest = float(gap.max())
+        target = self._warped[self._mouth_box]
+        rows_seen, columns_seen = target.shape[:2]
+        x, y, upper, lower, gap = (m[:rows_seen, :columns_seen] for m in (x, y, upper, lower, gap))
+        picture = target.astype(np.float32)
+        sharpness = iod / (1 + EDGE_SOFTNESS * max(0.6, 0.007 * iod))
+        within = np.clip((y - upper) * sharpness + EDGE_BIAS, 0, 1) * np.clip((lower - y) * sharpness + EDGE_BIAS, 0, 1)
+        within *= smoothstep(0.0, 0.012, gap)
+        if widest > 0.005:
+            if rig.portrait.kind is Kind.PHOTO:
+                roll = cv2.GaussianBlur(within, (0, 0), 0.020 * iod)
+                amount = 0.42 * float(smoothstep(0.004, 0.03, widest))
+                picture *= 1 - amount * roll[..., None] * np.array([1, 1, 0.85], np.float32)
+            own = alpha = None
+            if rig.own_teeth is not None:
+                place = self._before_mouth[:rows_seen, :columns_seen]
+                own = cv2.remap(rig.portrait.picture, place, None, cv2.INTER_LINEAR).astype(np.float32)
+                alpha = cv2.remap(rig.own_teeth, place, None, cv2.INTER_LINEAR)
+            opening = Opening(
+                x, y, upper, lower,
+                JAW_DROP * float(weights[0]) + (0.42 * rig.mouth.gap * (1 - float(weights[RELAX])) if rig.mouth.is_open else 0),
+                float(controls[Control.ROUND]), float(controls[Control.TONGUE]), float(controls[Control.PRESS]),
+                own, alpha,
+            )  # fmt: skip
+            inside = draw_interior(opening, rig.palette, rig.portrait.kind, iod)
+            within *= float(smoothstep(0.006, 0.03, widest))
+            picture += (np.clip(inside, 0, 255) - picture) * within[..., None]
+        if rig.mouth.is_open and weights[RELAX] > 0.5:
+            self._contact_line(picture, x, y, (upper + lower) / 2, gap, float(weights[RELAX]))
+        np.copyto(target, np.clip(picture + 0.5, 0, 255).astype(np.uint8))
+
+    def _contact_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array, relax: float) -> None:
+        """Where the lips of an open source meet there is no line in its pixels: heal what is left of the teeth, and shade."""
+        rig = self.rig
+        iod = rig.frame.iod_px
+        reach = rig.mouth.half_width * (1 - 0.12 * rig.smiling)
+        along = np.clip(1 - np.abs(x) / reach, 0, 1)
+        taper = 0.15 + 0.85 * smoothstep(0, 0.22, along)
+        amount = float(smoothstep(0.5, 0.85, relax)) * (1 - smoothstep(0.01, 0.03, gap)) * taper * (np.abs(x) < reach * 1.05)
+        distance = np.abs(y - seam)
+        beside = (distance > 0.012) & (distance < 0.05)
+        heal = (amount * smoothstep(0.016, 0.008, distance)).astype(np.float32)
+        spread = cv2.GaussianBlur(np.dstack([picture * beside[..., None], beside.astype(np.float32)]), (0, 0), 0.018 * iod)
+        lips = spread[..., :3] / np.maximum(spread[..., 3:], 1e-3)
+        picture += (lips - picture) * heal[..., None]
+        core = CONTACT_SIGMA_IOD + 0.35 / iod
+        sigma = np.where(y > seam, 0.026, 0.030)
+        loss = amount * (0.50 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2))
+        picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], np.array([1.10, 1.06, 0.88], np.float32))

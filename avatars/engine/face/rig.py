@@ -1,0 +1,89 @@
+"""A rig: everything about one portrait that does not change from frame to frame. Shared by all sessions of an avatar."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, Eye, find_eye
+from avatars.engine.face.fields import STEP_PX, MouthFields, build_fields, grid_nodes
+from avatars.engine.face.frame import FaceFrame
+from avatars.engine.face.head import HeadFields
+from avatars.engine.face.mouthline import MouthLine, find_mouth
+from avatars.engine.face.palette import Palette, measure_palette
+from avatars.engine.face.relax import Relaxation
+from avatars.engine.face.shading import shading_maps
+from avatars.engine.face.teeth import own_teeth
+from avatars.engine.portrait import LANDMARK_COUNT, Kind, Portrait
+
+SMALLEST_PX: Final = 64
+LARGEST_PX: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A portrait made ready to be moved. Immutable; build it with `from_portrait`."""
+
+    portrait: Portrait
+    frame: FaceFrame
+    mouth: MouthLine
+    palette: Palette
+    nodes: NDArray[np.float32]
+    fields: MouthFields
+    head: HeadFields
+    eyes: tuple[Eye, Eye]
+    shading: NDArray[np.float32] | None
+    own_teeth: NDArray[np.float32] | None
+    matte: NDArray[np.float32]
+
+    @classmethod
+    def from_portrait(cls, portrait: Portrait) -> "Rig":
+        """Build the rig of a portrait. Raises ValueError, in words, where the portrait cannot be one."""
+        _check(portrait)
+        width, height = portrait.width, portrait.height
+        frame = FaceFrame.of(portrait.landmarks)
+        mouth = find_mouth(portrait.picture, portrait.landmarks, frame)
+        nodes = grid_nodes(-(-width // STEP_PX), -(-height // STEP_PX))
+        photo = portrait.kind is Kind.PHOTO
+        relaxation = Relaxation(portrait.landmarks, frame, mouth) if photo and mouth.is_open else None
+        fields = build_fields(portrait.landmarks, frame, mouth, nodes, relaxation)
+        palette = measure_palette(portrait.picture, portrait.landmarks, frame, portrait.kind)
+        return cls(
+            portrait=portrait,
+            frame=frame,
+            mouth=mouth,
+            palette=palette,
+            nodes=nodes,
+            fields=fields,
+            head=HeadFields(portrait.landmarks, frame, nodes),
+            eyes=(
+                find_eye(portrait.picture, portrait.landmarks, LEFT_EYE),
+                find_eye(portrait.picture, portrait.landmarks, RIGHT_EYE),
+            ),
+            shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
+            own_teeth=own_teeth(portrait.picture, frame, mouth, palette) if photo else None,
+            matte=portrait.matte.astype(np.float32) / 255,
+        )
+
+    @property
+    def smiling(self) -> float:
+        """How much of a smile the source shows, 0..1."""
+        return float(np.clip((2 * self.mouth.half_width - 0.80) / 0.24, 0, 1)) if self.mouth.is_open else 0.0
+
+
+def _check(portrait: Portrait) -> None:
+    picture, landmarks = portrait.picture, portrait.landmarks
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError("A portrait's picture is (height, width, 3) uint8.")
+    height, width = picture.shape[:2]
+    if width % 2 or height % 2 or not SMALLEST_PX <= min(width, height) <= max(width, height) <= LARGEST_PX:
+        raise ValueError(f"A portrait is {SMALLEST_PX} to {LARGEST_PX} pixels, even, each way; this one is {width}x{height}.")
+    if landmarks.shape != (LANDMARK_COUNT, 3) or not np.isfinite(landmarks).all():
+        raise ValueError(f"A portrait has {LANDMARK_COUNT} finite landmarks.")
+    if portrait.matte.shape != (height, width) or portrait.plate.shape != picture.shape:
+        raise ValueError("A portrait's matte and plate are as large as its picture.")
+    frame_area = cv2.contourArea(np.ascontiguousarray(landmarks[:468, :2]).astype(np.float32)[[10, 234, 152, 454]])
+    if frame_area < 64:
+        raise ValueError("The face of this portrait is too small to be moved.")

@@ -1,0 +1,46 @@
+"""From face controls to the weights of the shapes: the closure law in geometry, and what follows from what."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.controls import Control, Controls
+from avatars.engine.face.shapes import JAW_DROP, LOWER_LIP_DROP, UPPER_LIP_LIFT
+from avatars.engine.portrait import Kind
+
+WEIGHT_COUNT = 10
+ANIMAL_GAIN = 1.25
+ANIMAL_ROUND = 0.5
+
+
+def shape_weights(controls: Controls, kind: Kind, *, source_is_open: bool) -> NDArray[np.float32]:
+    """Weights (WEIGHT_COUNT,) of the shapes in the order of `shapes.SHAPES`, then of the relax field.
+
+    A seal is made by geometry, not by fading to a closed picture: the lips take back what the jaw opens, four fifths by
+    the lower lip, one fifth by the upper. So the jaw may hang while the lips meet.
+    """
+    jaw, seal, rounding = float(controls[Control.JAW]), float(controls[Control.SEAL]), float(controls[Control.ROUND])
+    upper, lower = float(controls[Control.UPPER_LIP]), float(controls[Control.LOWER_LIP])
+    if kind is Kind.ANIMAL:
+        jaw, upper, lower, rounding = jaw * ANIMAL_GAIN, upper * ANIMAL_GAIN, lower * ANIMAL_GAIN, rounding * ANIMAL_ROUND
+    tuck = float(controls[Control.TUCK])
+    upper = (1 - seal) * upper - seal * 0.20 * jaw * JAW_DROP / UPPER_LIP_LIFT
+    lower = (1 - seal) * lower - seal * 0.80 * jaw * JAW_DROP / LOWER_LIP_DROP
+    relax = 0.0
+    if source_is_open:
+        base = float(controls[Control.RELAX])
+        relax = base + (1 - base) * max(seal, min(1.0, 1.3 * rounding), 0.2 * tuck)
+    return np.array(
+        [
+            jaw,
+            upper,
+            lower,
+            float(controls[Control.WIDE]),
+            rounding,
+            float(controls[Control.PRESS]),
+            tuck,
+            float(controls[Control.SMILE]),
+            rounding * jaw * (1 - seal),
+            relax,
+        ],
+        np.float32,
+    )
