@@ -167,6 +167,7 @@ class FaceRenderer:
         self._upper = np.interp(self._x, upper[:, 0], upper[:, 1]).astype(np.float32)
         self._lower = np.interp(self._x, lower[:, 0], lower[:, 1]).astype(np.float32)
         self._y = y
+        self._corners = float(upper[0, 0]), float(upper[-1, 0])
         self._columns = slice(int(low[0]), int(high[0]))
         self._mouth_box = (
             slice(int(origin[1]) + band.start, int(origin[1]) + band.stop),
@@ -229,17 +230,18 @@ class FaceRenderer:
         """Where the lips of an open source meet there is no line in its pixels: heal what is left of the teeth, and shade."""
         rig = self.rig
         iod = rig.frame.iod_px
-        reach = rig.mouth.half_width * (1 - 0.12 * rig.smiling)
-        along = np.clip(1 - np.abs(x) / reach, 0, 1)
-        taper = 0.15 + 0.85 * smoothstep(0, 0.22, along)
-        amount = float(smoothstep(0.5, 0.85, relax)) * (1 - smoothstep(0.01, 0.03, gap)) * taper * (np.abs(x) < reach * 1.05)
+        low, high = self._corners
+        along = np.clip((x - low) / (high - low), 0, 1)
+        taper = smoothstep(0, 0.22, along) * smoothstep(1, 0.78, along)
+        heals = float(smoothstep(0.5, 0.85, relax)) * (1 - smoothstep(0.01, 0.03, gap)) * (taper > 0)
+        amount = heals * (0.15 + 0.85 * taper) * smoothstep(0, 0.05, along) * smoothstep(1, 0.95, along)
         distance = np.abs(y - seam)
         beside = (distance > 0.012) & (distance < 0.05)
-        heal = (amount * smoothstep(0.016, 0.008, distance)).astype(np.float32)
+        heal = (heals * smoothstep(0.016, 0.008, distance)).astype(np.float32)
         spread = cv2.GaussianBlur(np.dstack([picture * beside[..., None], beside.astype(np.float32)]), (0, 0), 0.018 * iod)
         lips = spread[..., :3] / np.maximum(spread[..., 3:], 1e-3)
         picture += (lips - picture) * heal[..., None]
-        core = CONTACT_SIGMA_IOD + 0.35 / iod
+        core = (CONTACT_SIGMA_IOD + 0.35 / iod) * (0.6 + 0.4 * taper)
         sigma = np.where(y > seam, 0.026, 0.030)
-        loss = amount * (0.50 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2))
+        loss = amount * (0.42 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2))
         picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], np.array([1.10, 1.06, 0.88], np.float32))
