@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from avatars.forms import CONSENT_TEXT
+from avatars.forms import CONSENT_TEXT, NewAvatarForm
 from avatars.models import Avatar, Build
 
 UNFINISHED_LIMIT = 3
@@ -22,6 +22,17 @@ def enqueue(build: Build) -> None:
     from avatars.tasks import build_avatar_task
 
     build_avatar_task.enqueue(build.pk)
+
+
+def create_avatar(owner: Any, form: NewAvatarForm) -> Avatar:
+    """Create the avatar a valid form describes and queue its build, or raise `TooManyBuilds` and create nothing."""
+    given = form.cleaned_data
+    with transaction.atomic():
+        avatar = Avatar(name=given["name"], licence=given["licence"])
+        avatar.owner_id = owner.pk
+        avatar.save()
+        start_build(avatar, given["source"], kind=given["kind"])
+    return avatar
 
 
 def start_build(

@@ -4,14 +4,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from avatars.builds import TooManyBuilds, resume_with_points, start_build
+from avatars.builds import TooManyBuilds, create_avatar, resume_with_points, start_build
 from avatars.files import answer_file
 from avatars.forms import AvatarForm, NewAvatarForm, PointsForm, SourceForm
 from avatars.models import Avatar, Build
@@ -47,11 +46,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = NewAvatarForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            with transaction.atomic():
-                avatar = Avatar(name=form.cleaned_data["name"], licence=form.cleaned_data["licence"])
-                avatar.owner_id = request.user.pk
-                avatar.save()
-                start_build(avatar, form.cleaned_data["source"], kind=form.cleaned_data["kind"])
+            avatar = create_avatar(request.user, form)
             return redirect("studio_avatar", avatar.code)
         except TooManyBuilds as refusal:
             form.add_error(None, str(refusal))

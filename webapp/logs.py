@@ -59,6 +59,8 @@ def logging_settings(*, level: str, as_json: bool) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # Scanners try names all the time; they are answered, and not worth a traceback each.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             "daphne": {"level": "WARNING"},
             "aioice": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},

@@ -3,8 +3,10 @@
 from hmac import compare_digest
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -12,6 +14,8 @@ from django_prometheus.exports import ExportToDjangoView
 
 from webapp.api.errors import envelope
 from webapp.readiness import readiness
+
+logger = structlog.get_logger(__name__)
 
 LOOPBACK = {"127.0.0.1", "::1"}
 
@@ -63,11 +67,20 @@ def favicon(request: HttpRequest) -> HttpResponse:
 def _failure(request: HttpRequest, status: int, template: str, code: str, message: str) -> HttpResponse:
     if request.path.startswith("/v1/"):
         return JsonResponse(envelope(code, message, status), status=status)
-    return render(request, template, {"message": message, "status": status}, status=status)
+    try:
+        return render(request, template, {"message": message, "status": status}, status=status)
+    except Exception:
+        # The page itself may need what is broken: the host's name, the session, the database, a template.
+        logger.exception("The page for an error could not be drawn", status=status)
+        return HttpResponse(message, "text/plain", status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that cannot be understood."""
+    if isinstance(exception, DisallowedHost):
+        # No page of ours: its links would be made with the very name that is not trusted.
+        message = "Parlo does not answer to this name. Whoever runs it can add the name to ALLOWED_HOSTS."
+        return HttpResponse(message, "text/plain", status=400)
     return _failure(request, 400, "400.html", "bad_request", "This request could not be understood.")
 
 
@@ -83,12 +96,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer after an error of our own; the log says more."""
-    message = "Something went wrong here. The log says what."
-    try:
-        return _failure(request, 500, "500.html", "internal", message)
-    except Exception:
-        # The page itself needs what may be broken (the session, the database, a template).
-        return HttpResponse(message, "text/plain", status=500)
+    return _failure(request, 500, "500.html", "internal", "Something went wrong here. The log says what.")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "", **_: Any) -> HttpResponse:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -118,3 +119,45 @@ def test_creators_make_see_once_and_revoke_secrets(client: Client, creator: Any,
     client.force_login(creator)
     assert client.post(revocation).status_code == 302
     assert Client().get("/v1/avatars", headers=bearer(text)).status_code == 401
+
+
+def new_avatar(**changes: Any) -> dict[str, Any]:
+    picture = SimpleUploadedFile("me.jpg", b"\xff\xd8\xff\xe0" + b"\0" * 64)
+    return {"name": "Mona", "source": picture, "licence": "own", "consent": "true", **changes}
+
+
+def test_a_secret_makes_avatars(client: Client, creator: Any, secret: tuple[ApiSecret, str]) -> None:
+    response = client.post("/v1/avatars", new_avatar(), headers=bearer(secret[1]))
+    assert response.status_code == 202
+    made = response.json()
+    assert (made["state"], made["build"]["state"]) == ("queued", "queued")
+    assert Avatar.objects.get(code=made["code"]).owner == creator
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"consent": ""}, "consent"), ({"source": ""}, "Choose a picture."), ({"name": ""}, "name")]
+)
+def test_bad_requests_say_what_is_wrong(
+    client: Client, secret: tuple[ApiSecret, str], changes: dict[str, Any], words: str
+) -> None:
+    response = client.post("/v1/avatars", new_avatar(**changes), headers=bearer(secret[1]))
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["code"] == "invalid"
+    assert words in error["message"]
+    assert not Avatar.objects.exists()
+
+
+def test_strangers_make_nothing(client: Client, db: None) -> None:
+    assert client.post("/v1/avatars", new_avatar()).status_code == 401
+    assert not Avatar.objects.exists()
+
+
+def test_builds_are_shown_to_their_owner_alone(
+    client: Client, make_avatar: Callable[..., Avatar], secret: tuple[ApiSecret, str]
+) -> None:
+    avatar = make_avatar(visibility=PUBLIC)
+    avatar.builds.create(message="A private matter.")
+    address = f"/v1/avatars/{avatar.code}"
+    assert client.get(address).json()["build"] is None
+    assert client.get(address, headers=bearer(secret[1])).json()["build"]["message"] == "A private matter."

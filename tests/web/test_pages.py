@@ -86,6 +86,13 @@ def test_an_error_of_ours_shows_no_trace(client: Client, public: Avatar, monkeyp
     assert "inner workings" not in response.content.decode()
 
 
+def test_foreign_names_are_answered_in_words(client: Client) -> None:
+    response = client.get("/", headers={"Host": "evil.example"})
+    assert response.status_code == 400
+    assert "ALLOWED_HOSTS" in response.content.decode()
+    assert "evil" not in response.content.decode()
+
+
 def test_a_stale_form_is_told_in_words(public: Avatar) -> None:
     response = Client(enforce_csrf_checks=True).post("/accounts/login/", {})
     assert response.status_code == 403

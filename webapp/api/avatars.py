@@ -3,13 +3,27 @@
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import NotAuthenticated, Throttled, ValidationError
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from avatars.models import Avatar
+from avatars.builds import TooManyBuilds, create_avatar
+from avatars.forms import CONSENT_TEXT, LICENCES, NewAvatarForm
+from avatars.models import Avatar, Build
+from avatars.permissions import can_edit
+
+
+class BuildSerializer(serializers.ModelSerializer[Build]):
+    """How a build goes."""
+
+    class Meta:
+        model = Build
+        fields = ["state", "stage", "progress", "message", "error_code", "created_at", "finished_at"]
 
 
 class AvatarSerializer(serializers.ModelSerializer[Avatar]):
@@ -17,10 +31,22 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
 
     poster_url = serializers.SerializerMethodField()
     talk_url = serializers.SerializerMethodField()
+    build = serializers.SerializerMethodField()
 
     class Meta:
         model = Avatar
-        fields = ["code", "name", "tagline", "kind", "state", "visibility", "poster_url", "talk_url", "created_at"]
+        fields = [
+            "code",
+            "name",
+            "tagline",
+            "kind",
+            "state",
+            "visibility",
+            "poster_url",
+            "talk_url",
+            "build",
+            "created_at",
+        ]
 
     def _absolute(self, path: str) -> str:
         return str(self.context["request"].build_absolute_uri(path))
@@ -35,6 +61,12 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
         """Return the address of the page to talk on."""
         return self._absolute(avatar.talk_url)
 
+    @extend_schema_field(BuildSerializer(allow_null=True))
+    def get_build(self, avatar: Avatar) -> dict[str, Any] | None:
+        """Return how the newest build goes, to the owner alone."""
+        build = avatar.latest_build if can_edit(self.context["request"].user, avatar) else None
+        return dict(BuildSerializer(build).data) if build else None
+
 
 class AvatarPagination(CursorPagination):
     """Newest first, fifty at a time."""
@@ -43,8 +75,18 @@ class AvatarPagination(CursorPagination):
     ordering = "-created_at"
 
 
+class NewAvatarSerializer(serializers.Serializer[Avatar]):
+    """What a new avatar is made from, as the schema shows it; `NewAvatarForm` is what checks it."""
+
+    name = serializers.CharField(max_length=60)
+    source = serializers.FileField(help_text="A JPEG, PNG or WebP picture.")  # type: ignore[assignment]
+    kind = serializers.ChoiceField(choices=Avatar.Kind.choices, required=False)
+    licence = serializers.ChoiceField(choices=LICENCES)
+    consent = serializers.BooleanField(help_text=CONSENT_TEXT)
+
+
 class AvatarList(ListAPIView[Avatar]):
-    """Public avatars, and with an API secret your own."""
+    """Public avatars, and with an API secret your own; POST makes one."""
 
     permission_classes = [AllowAny]
     serializer_class = AvatarSerializer
@@ -55,6 +97,20 @@ class AvatarList(ListAPIView[Avatar]):
         if self.request.user.is_authenticated:
             return Avatar.objects.filter(Q(owner=self.request.user) | Avatar.LISTED)
         return Avatar.objects.listed()
+
+    @extend_schema(request={"multipart/form-data": NewAvatarSerializer}, responses={202: AvatarSerializer})
+    def post(self, request: Request) -> Response:
+        """Start building an avatar; ask for it by its code to hear how the build goes."""
+        if not request.user.is_authenticated:
+            raise NotAuthenticated
+        form = NewAvatarForm(request.POST, request.FILES)
+        if not form.is_valid():
+            raise ValidationError({field: [str(words) for words in found] for field, found in form.errors.items()})
+        try:
+            avatar = create_avatar(request.user, form)
+        except TooManyBuilds as refusal:
+            raise Throttled(detail=str(refusal)) from refusal
+        return Response(self.get_serializer(avatar).data, status=202)
 
 
 class AvatarDetail(RetrieveAPIView[Avatar]):
