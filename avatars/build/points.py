@@ -15,6 +15,8 @@ IRIS_SHARE: Final = 0.19
 """Radius of an iris in widths of its eye."""
 # Each eye: outer and inner corner, upper and lower lid middle; the iris centre and its ring follow at 468 and 473.
 _EYES: Final = ((33, 133, 159, 145, 468), (263, 362, 386, 374, 473))
+_INNER_UPPER: Final = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+_INNER_LOWER: Final = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 _MOUTH_LEFT, _MOUTH_RIGHT, _LIP_UPPER, _LIP_LOWER, _CHIN = 61, 291, 13, 14, 152
 
 
@@ -79,8 +81,11 @@ def _bad(message: str) -> BuildRefused:
 
 
 def template() -> NDArray[np.float32]:
-    """Return the mean neutral face with irises: (478, 3) float32, centimetres, x right, y down, z away from us."""
-    mesh = canonical_mesh()
+    """Return the mean face, lips closed, with irises: (478, 3) float32, centimetres, x right, y down, z away from us."""
+    mesh = canonical_mesh().copy()
+    # The mean face's lips stand apart; a picture marked by hand is taken to show a closed mouth.
+    seam = (mesh[list(_INNER_UPPER)] + mesh[list(_INNER_LOWER)]) / 2
+    mesh[list(_INNER_UPPER)] = mesh[list(_INNER_LOWER)] = seam
     irises = []
     for outer, inner, upper, lower, _ in _EYES:
         centre = mesh[[outer, inner, upper, lower]].mean(axis=0)
