@@ -126,10 +126,20 @@ def models() -> Iterator[Finding]:
         size_mb = sum(path.stat().st_size for path in files) // 1024**2
         message = f"Local model, {size_mb} MB." if files else f"The local model is missing (package {package})."
         yield Finding(name, bool(files), message, "Run: make setup")
-    weights = list((settings.BASE_DIR / "avatars" / "engine" / "weights").glob("*.onnx"))
-    size_mb = sum(path.stat().st_size for path in weights) // 1024**2
-    message = f"{len(weights)} engine weights, {size_mb} MB." if weights else "The engine's weights are missing."
-    yield Finding("weights", bool(weights), message, "Check out the repository again: they are part of it.")
+
+
+def weights() -> Iterator[Finding]:
+    """Each of the engine's weights is the file that was tested."""
+    from avatars.engine.weights import Weight, WeightError, weight_path
+
+    wrong = []
+    for weight in Weight:
+        try:
+            weight_path(weight)
+        except WeightError as error:
+            wrong.append(str(error))
+    message = " ".join(wrong) or f"All {len(Weight)} weights of the engine are the ones that were tested."
+    yield Finding("weights", not wrong, message, "Check out the repository again: they are part of it.")
 
 
 def browser() -> Iterator[Finding]:
@@ -173,6 +183,7 @@ EXAMINATIONS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     database,
     valkey,
     models,
+    weights,
     browser,
     ports,
     configuration,
