@@ -27,22 +27,23 @@ function showStages(status) {
   });
 }
 
-function showFace({ poster_url: poster }) {
+function showFace({ poster_url: poster, preview_url: preview }) {
   const face = root.querySelector("[data-ready-face]");
   if (!poster || face.querySelector("img")?.getAttribute("src") === poster) return;
-  // The server shows a finished avatar best. Where something is typed and not yet saved, only the picture is changed.
-  if (!document.querySelector("form[data-touched]")) {
-    location.reload();
-    return;
-  }
   const image = new Image(512, 512);
   image.src = poster;
   image.alt = "Portrait of the finished avatar";
   face.replaceChildren(image);
+  document.querySelector("[data-download]").hidden = false;
+  if (!preview || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const film = Object.assign(document.createElement("video"), { src: preview, muted: true, loop: true, playsInline: true });
+  film.addEventListener("playing", () => film.classList.add("playing"));
+  face.append(film);
+  film.play().catch(() => film.remove());
 }
 
 function show(status) {
-  root.dataset.state = status.state;
+  root.dataset.buildState = status.state;
   title.textContent = status.state === "queued" ? "Waiting for its turn" : "Building";
   bar.value = status.progress;
   for (const element of messages) if (element.textContent !== status.message) element.textContent = status.message;
@@ -67,6 +68,5 @@ function follow(attempt = 0) {
   });
 }
 
-document.addEventListener("input", (event) => event.target.form?.setAttribute("data-touched", ""));
 show(config);
 follow();

@@ -17,7 +17,7 @@ export class Captions {
   /** Turn numbers count from the start of a session; an older session's entries are never written over. */
   begin(session) {
     this.session = session;
-    this.clearLine();
+    this.pause();
   }
 
   caption({ who, turn, text, final }) {
@@ -62,9 +62,11 @@ export class Captions {
     this.follow();
   }
 
-  clearLine() {
+  /** Nobody is heard any more: what was begun stays as it is. */
+  pause() {
     this.userLine.textContent = "";
     this.avatarLine.textContent = "";
+    for (const item of this.transcript.querySelectorAll("[data-partial]")) item.removeAttribute("data-partial");
   }
 
   key(who, turn) {

@@ -53,7 +53,7 @@ function socketUrl(path) {
 }
 
 function record(event) {
-  events.push({ at_ms: performance.now(), ...event });
+  events.push({ receivedMs: performance.now(), ...event });
   if (events.length > EVENTS_KEPT) events.shift();
 }
 
@@ -104,27 +104,27 @@ async function talk() {
   $("talk").disabled = true;
   showState("connecting");
   const opened = Promise.race([openMicrophone(), skippedMicrophone()]);
+  const offer = setTimeout(offerToSkip, ASK_AGAIN_MS);
+  opened.then(() => clearTimeout(offer));
   // While the browser asks for the microphone no place is taken on the server.
   await Promise.race([opened, Microphone.allowed()]);
   conversation.start(opened);
 }
 
+function offerToSkip() {
+  $("curtain-words").textContent = "Your browser asks whether this page may use the microphone.";
+  $("skip-microphone").hidden = false;
+}
+
 /** Resolves when the visitor, with the browser's question still open, chooses to go on by typing. */
 function skippedMicrophone() {
-  const offer = setTimeout(() => {
-    if (conversation.phase === PHASE.CONNECTING || microphone.track) return;
-    $("curtain-words").textContent = "Your browser asks whether this page may use the microphone.";
-    $("skip-microphone").hidden = false;
-  }, ASK_AGAIN_MS);
   return new Promise((resolve) => {
-    const skip = () => {
-      clearTimeout(offer);
+    $("skip-microphone").onclick = () => {
       microphone.giveUp();
       root.setAttribute("data-no-microphone", "");
       notice("You go on without the microphone: type what you want to say.");
       resolve();
     };
-    $("skip-microphone").addEventListener("click", skip, { once: true });
   });
 }
 
@@ -154,20 +154,22 @@ function showPhase({ phase, sentence }) {
   if (phase !== PHASE.LIVE || ["connecting", "reconnecting"].includes(root.dataset.state)) showState(live ? "idle" : phase);
   $("curtain").hidden = !over;
   $("skip-microphone").hidden = true;
-  $("controls").hidden = over;
+  $("controls").inert = over;
   $("talk").disabled = !over;
   $("talk-words").textContent = phase === PHASE.FAILED ? (conversation.wasLive ? "Reconnect" : "Try again") : "Talk again";
   $("curtain-words").textContent = phase === PHASE.FAILED ? sentence : sentence || "Nothing of it was stored.";
   $("message").disabled = $("send").disabled = !live;
   if (phase === PHASE.RECONNECTING) notice(sentence);
-  else if (live && microphone.track) notice("");
-  if (!live) root.removeAttribute("data-picture");
+  else if (over || (live && microphone.track)) notice("");
+  if (!live) {
+    root.removeAttribute("data-picture");
+    captions.pause();
+  }
   if (live) {
     navigator.wakeLock?.request("screen").then((lock) => (wakeLock = lock), () => {});
     if (!microphone.track) $("message").focus();
   }
   if (over) {
-    captions.clearLine();
     release();
     $("talk").focus();
   }
@@ -205,6 +207,7 @@ video.addEventListener("loadeddata", pictureArrived);
 video.addEventListener("playing", pictureArrived);
 
 $("talk").addEventListener("click", talk);
+$("notice-close").addEventListener("click", () => notice(""));
 $("unblock").addEventListener("click", play);
 $("hangup").addEventListener("click", () => conversation.hangUp());
 $("interrupt").addEventListener("click", () => conversation.say({ type: "interrupt" }));
