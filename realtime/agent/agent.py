@@ -1,0 +1,329 @@
+"""The agent of one session: hears, takes turns, thinks and speaks. The rules live elsewhere."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import numpy as np
+
+from avatars.engine.performer import Activity
+from realtime.agent import phrases
+from realtime.agent.bearing import Bearing
+from realtime.agent.dialogue import Dialogue
+from realtime.agent.ears import Ears
+from realtime.agent.echo_guard import PlayedSound
+from realtime.agent.latency import Mark, TurnMarks
+from realtime.agent.protocols import (
+    HEARING_RATE_HZ,
+    AgentSettings,
+    Clock,
+    ProviderError,
+    Providers,
+    Samples,
+    Stage,
+)
+from realtime.agent.reply import Reply, Theatre
+from realtime.agent.turn_taking import Step, TurnTaking
+from realtime.agent.user_turn import UserTurn
+from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
+
+log = logging.getLogger(__name__)
+
+HEARING_WITHIN_S: Final = 20.0
+JUDGING_WITHIN_S: Final = 2.0
+TEXT_LETTERS: Final = 2000
+# Who goes on so soon after the end of their turn had not finished it.
+TAKE_BACK_WITHIN_S: Final = 0.4
+TAKE_BACK_HEARD_MS: Final = 300.0
+# So long the avatar's words may still come back through the room and be taken for the user's.
+ECHO_WITHIN_S: Final = 1.0
+ECHO_WORDS: Final = 40
+STARVED_AFTER_S: Final = 0.4
+CHECK_EVERY_S: Final = 0.2
+
+
+class Agent:
+    """One per session. Every method is called on the event loop; none but `start` and `close` waits."""
+
+    def __init__(
+        self, settings: AgentSettings, providers: Providers, stage: Stage, *, clock: Clock = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._providers = providers
+        self._stage = stage
+        self._clock = clock
+        self._bearing = Bearing(stage)
+        played = PlayedSound()
+        self._theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice)
+        self._dialogue = Dialogue(settings, providers.history_letters)
+        turn_taking = TurnTaking(judged=providers.turn_judge is not None)
+        self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
+        self._turns = 0
+        self._turn: UserTurn | None = None
+        self._reply: Reply | None = None
+        self._answers: UserTurn | None = None
+        self._avatar_said = ""
+        self._avatar_silent_s = clock() - ECHO_WITHIN_S
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._preparing: asyncio.Task[None] | None = None
+        self._started = self._closed = self._deaf = False
+
+    # What the session calls
+
+    async def start(self) -> None:
+        """Begin the conversation; the greeting, if there is one, is said while this returns."""
+        if self._started or self._closed:
+            return
+        self._started = True
+        self._bearing.be(Activity.IDLE)
+        self._spawn(self._watch_microphone())
+        if greeting := self._settings.greeting.strip():
+            self._say(greeting)
+
+    def hear(self, samples: Samples) -> None:
+        """The microphone's next samples: (n,) float32, mono, at `HEARING_RATE_HZ`, any length. Returns at once."""
+        if not self._started or self._closed or self._deaf:
+            return
+        try:
+            for step in self._ears.hear(samples, self._stage.playback):
+                self._take(step)
+        except Exception:
+            log.exception("the microphone cannot be listened to")
+            self._deaf = True
+            self._drop_turn()
+            self._stage.send(phrases.MICROPHONE.notice())
+            if self._reply is None:
+                self._bearing.be(Activity.IDLE)
+
+    def read(self, text: str) -> None:
+        """The user typed something instead of saying it."""
+        text = text.strip()
+        if not self._started or self._closed or not text:
+            return
+        if len(text) > TEXT_LETTERS:
+            self._stage.send(phrases.TOO_LONG.notice())
+            return
+        self._drop_turn()
+        self._cut_reply()
+        turn = UserTurn(self._next_number(), TurnMarks(self._clock), text=text)
+        turn.marks.restart(self._clock())
+        turn.marks.mark(Mark.TRANSCRIPT)
+        turn.marks.mark(Mark.TURN_DECIDED)
+        self._answer(turn, self._think(turn))
+
+    def interrupt(self) -> None:
+        """The user wants the avatar to be silent."""
+        if self._started and not self._closed:
+            self._drop_turn()
+            self._cut_reply()
+            self._bearing.be(Activity.IDLE)
+
+    async def close(self) -> None:
+        """End the conversation; nothing of it goes on afterwards."""
+        self._closed = True
+        self._turn = self._reply = None
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # The user's turn, step by step
+
+    def _take(self, step: Step) -> None:
+        turn = self._turn
+        if step is Step.STARTED:
+            self._begin_turn()
+        elif turn is None:
+            return
+        elif step is Step.TRANSCRIBE:
+            turn.marks.restart(self._ears.speech_ended_s)
+            turn.transcribing = self._spawn(self._transcribe(turn, self._ears.recorder.samples()))
+        elif step is Step.JUDGE:
+            turn.judging = self._spawn(self._judge(turn, self._ears.recorder.samples()))
+        elif step is Step.RESUMED:
+            turn.forget_work()
+        else:
+            self._commit(turn)
+
+    def _begin_turn(self) -> None:
+        turn = UserTurn(self._next_number(), TurnMarks(self._clock))
+        turn.may_be_echo = self._reply is not None or self._clock() - self._avatar_silent_s < ECHO_WITHIN_S
+        if not self._take_back(turn):
+            turn.cut = self._cut_reply()
+        self._turn = turn
+        self._bearing.be(Activity.LISTENING)
+        if self._preparing is None or self._preparing.done():
+            self._preparing = self._spawn(self._providers.language_model.prepare(self._dialogue.prompt()))
+
+    def _take_back(self, turn: UserTurn) -> bool:
+        """Where the user had not finished after all, join what they said to what they say now."""
+        reply, answers = self._reply, self._answers
+        if reply is None or answers is None or reply.released_s is None:
+            return False
+        soon = self._clock() - reply.released_s <= TAKE_BACK_WITHIN_S
+        if reply.sounding and not (soon and self._heard_ms(reply) < TAKE_BACK_HEARD_MS):
+            return False
+        self._reply = self._answers = None
+        reply.stop()
+        self._stage.interrupt()
+        self._stage.send({"type": "interrupted", "turn": reply.turn, "text": ""})
+        self._dialogue.take_back()
+        # To the page it is one utterance, while the stage has to tell the two answers apart.
+        turn.before, turn.reply_number, turn.number = answers.whole_text, turn.number, answers.number
+        return True
+
+    async def _transcribe(self, turn: UserTurn, samples: Samples) -> None:
+        try:
+            async with asyncio.timeout(HEARING_WITHIN_S):
+                heard = await self._providers.speech_to_text.transcribe(samples)
+        except Exception as error:
+            if turn is self._turn:
+                self._could_not_hear(error)
+            return
+        if turn is not self._turn:
+            return
+        turn.marks.mark(Mark.TRANSCRIPT)
+        turn.text = self._addressed(turn, without_asides(heard))
+        if turn.whole_text:
+            self._caption_user(turn, final=False)
+            turn.reply = self._think(turn)
+        for step in self._ears.turn_taking.transcribed(turn.text):
+            self._take(step)
+
+    async def _judge(self, turn: UserTurn, samples: Samples) -> None:
+        judge = self._providers.turn_judge
+        if judge is None:
+            return
+        try:
+            async with asyncio.timeout(JUDGING_WITHIN_S):
+                finished = await judge.finished(samples)
+        except (ProviderError, TimeoutError) as error:
+            log.warning("the end of a turn was not judged, silence decides: %s", type(error).__name__)
+            return
+        if turn is self._turn:
+            for step in self._ears.turn_taking.judged(finished):
+                self._take(step)
+
+    def _addressed(self, turn: UserTurn, text: str) -> str:
+        """The words an answer is owed to: "" for noise, humming along, and the avatar's own words come back."""
+        humming = turn.cut is not None and is_backchannel(text)
+        echo = turn.may_be_echo and repeats(text, self._avatar_said)
+        return "" if humming or echo or not words_of(text) else text
+
+    def _commit(self, turn: UserTurn) -> None:
+        self._turn = None
+        self._ears.recorder.end()
+        turn.marks.mark(Mark.TURN_DECIDED)
+        if turn.reply is not None:
+            self._answer(turn, turn.reply)
+        elif turn.cut is not None and (rest := turn.cut.unheard_text()):
+            # Nobody meant to interrupt: go on, from the beginning of the piece that was cut.
+            self._say(rest)
+        else:
+            self._bearing.be(Activity.IDLE)
+
+    def _could_not_hear(self, error: Exception) -> None:
+        if isinstance(error, (ProviderError, TimeoutError)):
+            log.warning("hearing failed: %s", error or type(error).__name__)
+        else:
+            log.error("hearing failed", exc_info=error)
+        self._drop_turn()
+        self._stage.send(phrases.HEARING.notice(str(error) if isinstance(error, ProviderError) else ""))
+        self._say(phrases.HEARING.spoken)
+
+    def _drop_turn(self) -> None:
+        """What the user was saying counts no more."""
+        turn, self._turn = self._turn, None
+        self._ears.forget()
+        if turn is not None:
+            if turn.text:
+                self._caption_user(turn, final=True)
+            turn.forget_work()
+
+    async def _watch_microphone(self) -> None:
+        """A microphone that is switched off in the middle of a sentence sends nothing at all: take that for silence."""
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            missing_s = self._clock() - self._ears.heard_s
+            if self._ears.turn_taking.speaking and missing_s > STARVED_AFTER_S:
+                self.hear(np.zeros(int(missing_s * HEARING_RATE_HZ), np.float32))
+
+    # The avatar's reply
+
+    def _think(self, turn: UserTurn) -> Reply:
+        """Begin an answer behind its gate."""
+        number = turn.number if turn.reply_number is None else turn.reply_number
+        reply = Reply.thought(self._theatre, number, self._dialogue.prompt(turn.whole_text), turn.marks)
+        reply.task = self._spawn(self._perform(reply))
+        return reply
+
+    def _answer(self, turn: UserTurn, reply: Reply) -> None:
+        """The user's turn is over: let the answer out."""
+        self._dialogue.user_said(turn.whole_text)
+        self._caption_user(turn, final=True)
+        self._reply, self._answers = reply, turn
+        reply.release()
+
+    def _say(self, text: str) -> None:
+        """Say known words."""
+        reply = Reply.fixed(self._theatre, self._next_number(), text)
+        self._reply, self._answers = reply, None
+        reply.task = self._spawn(self._perform(reply))
+        reply.release()
+
+    async def _perform(self, reply: Reply) -> None:
+        try:
+            await reply.run()
+        except Exception:
+            log.exception("turn %d failed", reply.turn)
+            self._stage.send(phrases.INTERNAL.notice())
+        if reply is self._reply:
+            self._reply = self._answers = None
+            self._remember(reply)
+            self._bearing.be(Activity.IDLE)
+
+    def _cut_reply(self) -> Reply | None:
+        """Silence the avatar. Returns the reply that was cut, if any; the history keeps what was heard of it."""
+        reply, self._reply, self._answers = self._reply, None, None
+        if reply is None:
+            return None
+        reply.stop()
+        playback = self._stage.interrupt()
+        if playback.turn == reply.turn:
+            reply.recital.heard_ms = max(reply.recital.heard_ms, playback.heard_ms)
+        self._remember(reply)
+        self._stage.send({"type": "interrupted", "turn": reply.turn, "text": reply.recital.heard_text()})
+        return reply
+
+    def _remember(self, reply: Reply) -> None:
+        self._dialogue.avatar_was_heard(reply.recital.heard_text())
+        said = f"{self._avatar_said} {reply.recital.caption()}".split()
+        self._avatar_said = " ".join(said[-ECHO_WORDS:])
+        self._avatar_silent_s = self._clock()
+
+    # Small things
+
+    def _heard_ms(self, reply: Reply) -> float:
+        playback = self._stage.playback()
+        return playback.heard_ms if playback.turn == reply.turn else 0.0
+
+    def _next_number(self) -> int:
+        self._turns += 1
+        return self._turns
+
+    def _caption_user(self, turn: UserTurn, *, final: bool) -> None:
+        text = turn.whole_text
+        self._stage.send({"type": "caption", "who": "user", "turn": turn.number, "text": text, "final": final})
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("work of the agent failed", exc_info=error)

@@ -1,0 +1,78 @@
+"""What was said so far, as the language model is told it. Of the avatar's words only those that were heard."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from realtime.agent.protocols import AgentSettings, Message
+
+PERSONA_LETTERS: Final = 4000
+RULES: Final = (
+    "You speak aloud, face to face. Answer in one or two short sentences of plain words."
+    " No lists, no emoji, no markdown, no stage directions."
+)
+
+
+def system_prompt(settings: AgentSettings) -> str:
+    """Who the avatar is and how it talks."""
+    parts = [settings.persona.strip()[:PERSONA_LETTERS]]
+    if settings.name:
+        parts.insert(0, f"Your name is {settings.name}.")
+    if settings.greeting:
+        # Many chat templates want the user to speak first, so the greeting is told and not replayed.
+        parts.append(f'You opened the conversation with: "{settings.greeting.strip()}"')
+    parts.append(RULES)
+    return "\n".join(part for part in parts if part)
+
+
+class Dialogue:
+    """The turns of one conversation, in memory only."""
+
+    def __init__(self, settings: AgentSettings, history_letters: int) -> None:
+        self._system: Message = {"role": "system", "content": system_prompt(settings)}
+        self._budget = history_letters
+        self._said: list[Message] = []
+
+    def prompt(self, user_text: str | None = None) -> list[Message]:
+        """The messages for a reply; `user_text` is what the user has just said but not yet been taken at."""
+        new: list[Message] = [] if user_text is None else [{"role": "user", "content": user_text}]
+        said = list(_joined([*self._said, *new]))
+        kept: list[Message] = []
+        letters = 0
+        for message in reversed(said):
+            letters += len(message["content"])
+            if kept and letters > self._budget:
+                break
+            kept.append(message)
+        kept.reverse()
+        # A conversation that begins with an answer confuses.
+        while len(kept) > 1 and kept[0]["role"] == "assistant":
+            kept.pop(0)
+        return [self._system, *kept]
+
+    def user_said(self, text: str) -> None:
+        """The user's turn is over."""
+        self._said.append({"role": "user", "content": text})
+
+    def take_back(self) -> None:
+        """The user goes on: their last words were not all of their turn."""
+        if self._said and self._said[-1]["role"] == "user":
+            self._said.pop()
+
+    def avatar_was_heard(self, text: str) -> None:
+        """The user heard the avatar say this."""
+        if text.strip():
+            self._said.append({"role": "assistant", "content": text.strip()})
+
+
+def _joined(messages: Iterable[Message]) -> Iterable[Message]:
+    """Neighbours by the same speaker as one message."""
+    last: Message | None = None
+    for message in messages:
+        if last is not None and last["role"] == message["role"]:
+            last = {"role": last["role"], "content": f"{last['content']} {message['content']}"}
+            continue
+        if last is not None:
+            yield last
+        last = message
+    if last is not None:
+        yield last

@@ -1,0 +1,57 @@
+"""The microphone's side of a session: frames, voice, echo, and the steps of turn taking."""
+
+from collections.abc import Callable, Iterator
+
+from avatars.engine.performer import Playback
+from realtime.agent.echo_guard import USER_SHARE, EchoGuard, PlayedSound
+from realtime.agent.protocols import Clock, Samples, VoiceActivity
+from realtime.agent.turn_taking import Step, TurnTaking
+from realtime.agent.vad import Framer, Recorder
+
+AVATAR_BEGAN_MS = 200.0
+
+
+class Ears:
+    """Hears everything in order; cheap enough for the event loop (0.3 ms of work for 32 ms of sound)."""
+
+    def __init__(
+        self, voice_activity: VoiceActivity, played: PlayedSound, turn_taking: TurnTaking, clock: Clock
+    ) -> None:
+        self._voice_activity = voice_activity
+        self._played = played
+        self._clock = clock
+        self._framer = Framer()
+        self._guard = EchoGuard()
+        self.recorder = Recorder()
+        self.turn_taking = turn_taking
+        self.heard_s = clock()
+
+    def hear(self, samples: Samples, playback: Callable[[], Playback]) -> Iterator[Step]:
+        """Take the next samples; the steps that follow from them, one by one.
+
+        playback: tells what the avatar is saying. A step is acted on before the next frame is looked at.
+        """
+        self.heard_s = self._clock()
+        for frame in self._framer.push(samples):
+            self.recorder.push(frame)
+            now = playback()
+            share = self._guard.user_share(frame, self._played.frame(now.turn, now.heard_ms))
+            probability = self._voice_activity.probability(frame)
+            for step in self.turn_taking.frame(
+                probability if share >= USER_SHARE else 0.0,
+                avatar_speaking=now.turn is not None,
+                avatar_began=now.turn is not None and now.heard_ms < AVATAR_BEGAN_MS,
+            ):
+                if step is Step.STARTED:
+                    self.recorder.begin(self.turn_taking.onset_frames)
+                yield step
+
+    @property
+    def speech_ended_s(self) -> float:
+        """When the last voiced frame ended, by the session's clock."""
+        return self._clock() - self.turn_taking.silence_ms / 1000
+
+    def forget(self) -> None:
+        """Drop the utterance under way."""
+        self.turn_taking.reset()
+        self.recorder.end()

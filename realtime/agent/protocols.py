@@ -1,0 +1,145 @@
+"""What the agent needs from others: ears, a mind, a voice, and the stage that the session gives it."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.performer import Activity, Playback
+from avatars.engine.speech.spoken import Speech
+
+Samples = NDArray[np.float32]
+
+HEARING_RATE_HZ: Final = 16_000
+
+# Seconds of a clock that never goes back, the one asyncio's own timers run on.
+Clock = Callable[[], float]
+
+
+class Message(TypedDict):
+    """One message of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ProviderError(RuntimeError):
+    """A provider failed. The text is one sentence fit for a visitor, without addresses or keys."""
+
+
+class ReplyCutShort(Exception):
+    """The reply ended at the length limit and not at an end of its own."""
+
+
+class SpeechToText(Protocol):
+    """Sound to words."""
+
+    async def transcribe(self, samples: Samples) -> str:
+        """The words in (n,) float32 samples at `HEARING_RATE_HZ`, "" where there are none. Raises ProviderError."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """Messages to a reply."""
+
+    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """The reply in pieces of text as they are made; closing the generator ends the work.
+
+        Raises ProviderError, and ReplyCutShort at its end where the model was stopped in the middle of a sentence.
+        """
+        ...
+
+    async def prepare(self, messages: Sequence[Message]) -> None:
+        """Read ahead what will not change any more, where that saves time later. Never raises."""
+        ...
+
+
+class TextToSpeech(Protocol):
+    """Words to sound."""
+
+    def speak(self, text: str, voice: str) -> AsyncGenerator[Speech, None]:
+        """The spoken text in one or more pieces. Raises ProviderError."""
+        ...
+
+
+class VoiceActivity(Protocol):
+    """Tells voice from other sound, frame by frame; holds the state of one microphone."""
+
+    def probability(self, frame: Samples) -> float:
+        """How likely the next frame, (512,) samples, holds a voice: 0..1. Takes well below a millisecond."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what was heard."""
+        ...
+
+
+class TurnJudge(Protocol):
+    """Hears in the tone whether somebody has finished."""
+
+    async def finished(self, samples: Samples) -> float:
+        """How likely the turn that ends with these samples is complete: 0..1. Raises ProviderError."""
+        ...
+
+
+class Stage(Protocol):
+    """The avatar as its agent sees it. Every call comes from the event loop and returns at once."""
+
+    def play(self, turn: int, speech: Speech) -> None:
+        """Queue speech of a turn."""
+        ...
+
+    def interrupt(self) -> Playback:
+        """Fall silent, drop the queue, and say how much of which turn was heard."""
+        ...
+
+    def playback(self) -> Playback:
+        """How much of which turn has been heard."""
+        ...
+
+    def queued_ms(self) -> int:
+        """How much sound is waiting, including what is being prepared."""
+        ...
+
+    def set_activity(self, activity: Activity) -> None:
+        """How the avatar should hold itself."""
+        ...
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Send an event to the browser."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """Everything an agent works with, shared by all sessions of a process.
+
+    voice_activity: makes one for each session. turn_judge: None is the silence rule alone.
+    fallback_voice: speaks when `text_to_speech` fails; None where that is the local voice already.
+    reply_sentences: a reply is cut after so many sentences; a tiny model rambles otherwise.
+    history_letters: how much of the conversation the model is told again each turn.
+    """
+
+    speech_to_text: SpeechToText
+    language_model: LanguageModel
+    text_to_speech: TextToSpeech
+    voice_activity: Callable[[], VoiceActivity]
+    turn_judge: TurnJudge | None = None
+    fallback_voice: TextToSpeech | None = None
+    reply_sentences: int = 6
+    history_letters: int = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Who the avatar is.
+
+    persona: the creator's words for the model. voice: a style of the local voice, or the name of a remote one.
+    """
+
+    persona: str = ""
+    greeting: str = ""
+    voice: str = "heart"
+    name: str = ""

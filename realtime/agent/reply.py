@@ -1,0 +1,257 @@
+"""One reply of the avatar: text comes in, pieces are spoken, and nothing is let out before the gate opens."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from avatars.engine.performer import Activity
+from avatars.engine.speech.spoken import Speech
+from realtime.agent import phrases
+from realtime.agent.bearing import Bearing
+from realtime.agent.echo_guard import PlayedSound
+from realtime.agent.latency import Mark, TurnMarks
+from realtime.agent.phrases import Failure
+from realtime.agent.protocols import Clock, Message, ProviderError, Providers, ReplyCutShort, Stage, TextToSpeech
+from realtime.agent.recital import Recital
+from realtime.agent.sentences import Splitter
+
+log = logging.getLogger(__name__)
+
+_Item = TypeVar("_Item")
+
+FIRST_TEXT_WITHIN_S: Final = 15.0
+MORE_TEXT_WITHIN_S: Final = 10.0
+SOUND_WITHIN_S: Final = 20.0
+LOOK_EVERY_S: Final = 0.04
+# Before the gate opens all may be in vain; after it, a long answer is not spoken minutes ahead.
+PIECES_BEFORE_GATE: Final = 2
+AHEAD_MS: Final = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """What every reply of a session shares."""
+
+    providers: Providers
+    stage: Stage
+    bearing: Bearing
+    played: PlayedSound
+    clock: Clock
+    voice: str
+
+
+@dataclass(slots=True)
+class Reply:
+    """Run `run` as a task; `release` opens the gate. Cancel the task to end it early.
+
+    turn: the number its sound carries. marks: None where nobody waits for it, as with a greeting.
+    """
+
+    theatre: Theatre
+    turn: int
+    text: Callable[[], AsyncGenerator[str, None]]
+    marks: TurnMarks | None = None
+    sentences: int = 1000
+    recital: Recital = field(default_factory=Recital)
+    released_s: float | None = None
+    task: asyncio.Task[None] | None = None
+    _gate: asyncio.Event = field(default_factory=asyncio.Event)
+    _pieces: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+    _held: list[Callable[[], None]] = field(default_factory=list)
+    _voices: list[TextToSpeech] = field(default_factory=list)
+    _texts: list[str] = field(default_factory=list)
+    _caption: str = ""
+    _sounding: bool = False
+    _seen: bool = False
+    _stopped: bool = False
+
+    @classmethod
+    def thought(cls, theatre: Theatre, turn: int, messages: Sequence[Message], marks: TurnMarks) -> "Reply":
+        """A reply of the language model."""
+        providers = theatre.providers
+        return cls(theatre, turn, lambda: providers.language_model.reply(messages), marks, providers.reply_sentences)
+
+    @classmethod
+    def fixed(cls, theatre: Theatre, turn: int, text: str) -> "Reply":
+        """Words that are known already."""
+
+        async def once() -> AsyncGenerator[str, None]:
+            yield text
+
+        return cls(theatre, turn, once)
+
+    @property
+    def sounding(self) -> bool:
+        """Whether any of it was given to the stage."""
+        return self._sounding
+
+    def stop(self) -> None:
+        """End it, wherever it is. Nothing of it reaches the stage or the page any more."""
+        self._stopped = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def unheard_text(self) -> str:
+        """The pieces that were not heard to their end, the one that was cut with its beginning."""
+        return " ".join(self._texts[self.recital.heard_pieces() :])
+
+    async def run(self) -> None:
+        """Think, speak, and follow the playback until the last word was heard. Failures are told, not raised."""
+        providers = self.theatre.providers
+        self._voices = [providers.text_to_speech]
+        if providers.fallback_voice is not None:
+            self._voices.append(providers.fallback_voice)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._think())
+            tasks.create_task(self._speak())
+            tasks.create_task(self._follow())
+
+    def release(self) -> None:
+        """The turn is the avatar's: let out what is ready, and the rest as it comes."""
+        self.released_s = self.theatre.clock()
+        self._gate.set()
+        held, self._held = self._held, []
+        for action in held:
+            action()
+        if not self._sounding:
+            self.theatre.bearing.be(Activity.THINKING)
+
+    async def _think(self) -> None:
+        splitter = Splitter(self.sentences)
+        failure: Failure | None = None
+        cut_short = False
+        try:
+            async with aclosing(_timed(self.text(), FIRST_TEXT_WITHIN_S, MORE_TEXT_WITHIN_S)) as texts:
+                async for text in texts:
+                    self._mark(Mark.FIRST_TOKEN)
+                    for piece in splitter.push(text):
+                        self._give(piece)
+                    if splitter.full:
+                        break
+        except ReplyCutShort:
+            cut_short = True
+        except (ProviderError, TimeoutError) as error:
+            failure = phrases.THOUGHT_LOST if self._texts else phrases.THINKING
+            self._notice(failure, error)
+        except Exception as error:
+            failure = phrases.INTERNAL
+            self._notice(failure, error)
+        for piece in splitter.finish(cut_short=cut_short or failure is not None):
+            self._give(piece)
+        if failure is None and not self._texts:
+            failure = phrases.NO_ANSWER
+            self._notice(failure)
+        if failure is not None:
+            self._give(failure.spoken)
+        self._pieces.put_nowait(None)
+
+    def _give(self, piece: str) -> None:
+        self._texts.append(piece)
+        self._pieces.put_nowait(piece)
+
+    async def _speak(self) -> None:
+        count = 0
+        while (text := await self._pieces.get()) is not None:
+            if count >= PIECES_BEFORE_GATE:
+                await self._gate.wait()
+            if self._gate.is_set() and (too_early_ms := self.theatre.stage.queued_ms() - AHEAD_MS) > 0:
+                await asyncio.sleep(too_early_ms / 1000)
+            count += 1
+            await self._say(text)
+        self._let_out(self._complete)
+
+    async def _say(self, text: str) -> None:
+        """Speak one piece with the first voice that can; where none can, it is only shown."""
+        while self._voices:
+            begun = False
+            try:
+                sound = _timed(self._voices[0].speak(text, self.theatre.voice), SOUND_WITHIN_S, SOUND_WITHIN_S)
+                async with aclosing(sound) as parts:
+                    async for speech in parts:
+                        self._let_out(partial(self._play, speech, None if begun else text))
+                        begun = True
+                return
+            except Exception as error:
+                self._voices.pop(0)
+                self._notice(phrases.VOICE if self._voices else phrases.VOICELESS, error)
+                if begun:
+                    # Its beginning was heard; said again by another voice it would only confuse.
+                    return
+        self._let_out(partial(self.recital.begin, text))
+
+    async def _follow(self) -> None:
+        """Send each caption when its first word sounds, until all is heard."""
+        await self._gate.wait()
+        stage, recital = self.theatre.stage, self.recital
+        # A task that is cancelled may have one more step before it.
+        while not self._stopped:
+            playback = stage.playback()
+            mine = playback.heard_ms if playback.turn == self.turn else None
+            over = recital.observe(mine, stage.queued_ms(), self.theatre.clock())
+            if mine and self.marks is not None and not self._seen:
+                self._seen = True
+                self.marks.mark(Mark.FIRST_FRAME, self.theatre.clock() - mine / 1000)
+                self._send(self.marks.event(self.turn))
+            caption = recital.caption()
+            if over or caption != self._caption:
+                self._caption = caption
+                self._send({"type": "caption", "who": "avatar", "turn": self.turn, "text": caption, "final": over})
+            if over:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _play(self, speech: Speech, begins: str | None) -> None:
+        stage = self.theatre.stage
+        if not self._sounding:
+            self._sounding = True
+            self._mark(Mark.FIRST_AUDIO)
+            self.theatre.bearing.be(Activity.SPEAKING)
+        if begins is not None:
+            self.recital.begin(begins)
+        self.recital.extend(speech.duration_s * 1000)
+        self.theatre.played.add(self.turn, speech.samples)
+        stage.play(self.turn, speech)
+
+    def _complete(self) -> None:
+        self.recital.complete = True
+
+    def _let_out(self, action: Callable[[], None]) -> None:
+        if self._stopped:
+            return
+        if self._gate.is_set():
+            action()
+        else:
+            self._held.append(action)
+
+    def _notice(self, failure: Failure, error: BaseException | None = None) -> None:
+        if isinstance(error, ProviderError):
+            log.warning("turn %d: %s: %s", self.turn, failure.code, error)
+        elif error is not None:
+            log.warning("turn %d: %s", self.turn, failure.code, exc_info=error)
+        message = str(error) if isinstance(error, ProviderError) and failure is not phrases.VOICE else ""
+        self._let_out(partial(self._send, failure.notice(message)))
+
+    def _mark(self, mark: Mark) -> None:
+        if self.marks is not None:
+            self.marks.mark(mark)
+
+    def _send(self, event: dict[str, Any]) -> None:
+        self.theatre.stage.send(event)
+
+
+async def _timed(items: AsyncGenerator[_Item, None], first_s: float, more_s: float) -> AsyncGenerator[_Item, None]:
+    """The same items; TimeoutError where the first or a later one is waited for too long."""
+    async with aclosing(items):
+        within_s = first_s
+        while True:
+            try:
+                async with asyncio.timeout(within_s):
+                    item = await anext(items)
+            except StopAsyncIteration:
+                return
+            yield item
+            within_s = more_s

@@ -1,0 +1,126 @@
+"""From a stream of text to pieces that can be spoken one after the other."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+LONGEST_PIECE: Final = 240
+FIRST_WORDS_AT_LEAST: Final = 4
+FIRST_WORDS_AT_MOST: Final = 8
+# A reader would take a breath before these.
+_PHRASE_STARTS: Final = frozenset(
+    re.findall(r"\w+", "and but or because so which who that when while where if as with for in on at from about after")
+)
+_CLAUSE_END: Final = re.compile(r"(?<=[,;:.!?…])[\"')\]]*\s")
+_SENTENCE_END: Final = re.compile(r"[.!?…]+[\"')\]]*\s|\n")
+_ABBREVIATION: Final = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|st|prof|vs|e\.g|i\.e|etc|no)|\b[a-z])\.$|^\s*\d+\.$", re.IGNORECASE
+)
+_MARKUP: Final = (
+    (re.compile(r"```.*?(```|$)", re.DOTALL), " "),
+    (re.compile(r"!?\[([^\]]*)\]\([^)]*\)"), r"\1"),
+    (re.compile(r"https?://\S+"), "the link"),
+    (re.compile(r"<[^<>]{0,80}>"), " "),
+    (re.compile(r"^\s*(?:[-*•+]|\d+[.)]|#{1,6}|>)\s+", re.MULTILINE), ""),
+    (re.compile(r"[*_`~#|\\^]+"), ""),
+)
+
+
+def spoken_form(text: str) -> str:
+    """Text without what has no sound: emoji, markdown, addresses, line breaks."""
+    for pattern, instead in _MARKUP:
+        text = pattern.sub(instead, text)
+    kept = (
+        " " if unicodedata.category(letter) in {"So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn"} else letter for letter in text
+    )
+    return re.sub(r"\s+", " ", "".join(kept)).strip()
+
+
+def has_words(text: str) -> bool:
+    """Whether anything in the text can be said."""
+    return any(letter.isalnum() for letter in text)
+
+
+class Splitter:
+    """Takes the text as it comes and gives pieces as soon as they can be spoken: first a clause, then sentences.
+
+    most_sentences: the text ends after so many. `finish` gives the rest; a rest without an end is dropped
+    where whole sentences were given before and `cut_short` says that the writer was stopped.
+    """
+
+    def __init__(self, most_sentences: int) -> None:
+        self._left = most_sentences
+        self._waiting = ""
+        self._given = 0
+        self._sentences = 0
+
+    @property
+    def full(self) -> bool:
+        """Nothing more will be taken."""
+        return self._sentences >= self._left
+
+    def push(self, text: str) -> Iterator[str]:
+        """Add text; the pieces that are whole now, in spoken form."""
+        self._waiting += text
+        while not self.full:
+            end = self._end()
+            if end is None:
+                return
+            yield from self._take(end)
+
+    def finish(self, *, cut_short: bool = False) -> Iterator[str]:
+        """The text is over."""
+        rest = self._waiting
+        if self.full or not rest.strip():
+            return
+        whole = rest.rstrip().endswith((".", "!", "?", "…", '"', "'", ")"))
+        if cut_short and not whole and self._sentences:
+            return
+        yield from self._take(len(rest))
+
+    def _take(self, end: int) -> Iterator[str]:
+        raw, self._waiting = self._waiting[:end], self._waiting[end:]
+        piece = spoken_form(raw)
+        if not has_words(piece):
+            return
+        self._given += 1
+        if raw.endswith("\n") or piece.rstrip("\"')]").endswith((".", "!", "?", "…")):
+            self._sentences += 1
+        yield piece
+
+    def _end(self) -> int | None:
+        """Where the next piece ends, None where that cannot be told yet."""
+        text = self._waiting
+        sentence = next((m.end() for m in _SENTENCE_END.finditer(text) if self._ends(text[: m.end()])), None)
+        if (len(text) if sentence is None else sentence) > LONGEST_PIECE:
+            return _last_break(text[:LONGEST_PIECE])
+        if self._given == 0 and (clause := self._first_clause(text)) is not None:
+            return clause if sentence is None else min(clause, sentence)
+        return sentence
+
+    @staticmethod
+    def _ends(text: str) -> bool:
+        return has_words(text) and not _ABBREVIATION.search(text.rstrip())
+
+    def _first_clause(self, text: str) -> int | None:
+        for match in _CLAUSE_END.finditer(text):
+            before = text[: match.end()].rstrip()
+            if len(before.split()) >= (1 if before[-1] in ".!?…" else 2) and self._ends(before):
+                return match.end()
+        words = list(re.finditer(r"\S+(?=\s)", text))
+        for count, word in enumerate(words):
+            if count >= FIRST_WORDS_AT_MOST:
+                return word.start()
+            if count >= FIRST_WORDS_AT_LEAST and word.group().lower() in _PHRASE_STARTS:
+                return word.start()
+        return None
+
+
+def _last_break(text: str) -> int:
+    """Where to cut an endless sentence: after its last comma, else at its last space."""
+    comma = max(text.rfind(mark) for mark in ",;:")
+    if comma > len(text) // 3:
+        return comma + 1
+    space = text.rfind(" ")
+    return space + 1 if space > 0 else len(text)

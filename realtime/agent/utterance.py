@@ -1,0 +1,42 @@
+"""What kind of utterance some words are: an answer is not owed to all of them."""
+
+import re
+from typing import Final
+
+_WORDS: Final = re.compile(r"[a-z0-9']+")
+_ASIDE: Final = re.compile(r"\[[^\]]*\]|\([^)]*\)|[♪♫]+")
+# Listeners say these to keep somebody talking.
+_BACKCHANNEL: Final = frozenset(
+    re.findall(r"\w+", "mm mhm mhmm mmhm mmhmm hm hmm uh uhhuh um huh ah oh yeah yes yep okay ok right sure aha")
+)
+LONGEST_BACKCHANNEL: Final = 2
+ECHO_WORDS: Final = 0.8
+
+
+def words_of(text: str) -> list[str]:
+    """The words in lower case."""
+    return _WORDS.findall(text.lower().replace("-", ""))
+
+
+def without_asides(text: str) -> str:
+    """Text without what a transcriber writes about sounds that are no words, as in "[music]"."""
+    return _ASIDE.sub(" ", text).strip()
+
+
+def is_backchannel(text: str) -> bool:
+    """Whether somebody only hums along, as in "mm-hm" and "okay, yeah"."""
+    words = words_of(text)
+    return 0 < len(words) <= LONGEST_BACKCHANNEL and all(word in _BACKCHANNEL for word in words)
+
+
+def repeats(text: str, said: str) -> bool:
+    """Whether what was heard are the avatar's own words of a moment ago."""
+    words = words_of(text)
+    if not words:
+        return False
+    known = words_of(said)
+    if len(words) < 3:
+        # One or two common words prove nothing unless they stand together.
+        return len(words) == 2 and f" {words[0]} {words[1]} " in f" {' '.join(known)} "
+    known_set = set(known)
+    return sum(word in known_set for word in words) / len(words) >= ECHO_WORDS
