@@ -11,7 +11,7 @@ import numpy as np
 from avatars.engine.performer import Activity
 from realtime.agent import phrases
 from realtime.agent.bearing import Bearing
-from realtime.agent.dialogue import Dialogue
+from realtime.agent.dialogue import Dialogue, short_prompt, system_prompt
 from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
 from realtime.agent.latency import Mark, TurnMarks
@@ -57,7 +57,9 @@ class Agent:
         self._bearing = Bearing(stage)
         played = PlayedSound()
         self._theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice)
-        self._dialogue = Dialogue(settings, providers.history_letters)
+        self._dialogue = Dialogue(
+            (short_prompt if providers.small_model else system_prompt)(settings), providers.history_letters
+        )
         turn_taking = TurnTaking(judged=providers.turn_judge is not None)
         self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
         self._turns = 0

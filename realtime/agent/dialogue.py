@@ -6,6 +6,7 @@ from typing import Final
 from realtime.agent.protocols import AgentSettings, Message
 
 PERSONA_LETTERS: Final = 4000
+SHORT_PERSONA_LETTERS: Final = 300
 RULES: Final = (
     "You speak aloud, face to face. Answer in one or two short sentences of plain words."
     " No lists, no emoji, no markdown, no stage directions."
@@ -24,11 +25,20 @@ def system_prompt(settings: AgentSettings) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def short_prompt(settings: AgentSettings) -> str:
+    """The same for a very small model: it holds on to a few words about what it is, and loses the thread of many."""
+    who = f" named {settings.name}" if settings.name else ""
+    persona = settings.persona.strip()
+    if len(persona) > SHORT_PERSONA_LETTERS:
+        persona = f"{persona[:SHORT_PERSONA_LETTERS].rpartition('.')[0]}."
+    return f"You are a helpful AI assistant{who}. {persona} Answer in one short sentence."
+
+
 class Dialogue:
     """The turns of one conversation, in memory only."""
 
-    def __init__(self, settings: AgentSettings, history_letters: int) -> None:
-        self._system: Message = {"role": "system", "content": system_prompt(settings)}
+    def __init__(self, system: str, history_letters: int) -> None:
+        self._system: Message = {"role": "system", "content": system}
         self._budget = history_letters
         self._said: list[Message] = []
 

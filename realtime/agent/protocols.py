@@ -118,7 +118,7 @@ class Providers:
 
     voice_activity: makes one for each session. turn_judge: None is the silence rule alone.
     fallback_voice: speaks when `text_to_speech` fails; None where that is the local voice already.
-    reply_sentences: a reply is cut after so many sentences; a tiny model rambles otherwise.
+    small_model: a few words of instruction must do. reply_sentences: a reply is cut after so many.
     history_letters: how much of the conversation the model is told again each turn.
     """
 
@@ -128,6 +128,7 @@ class Providers:
     voice_activity: Callable[[], VoiceActivity]
     turn_judge: TurnJudge | None = None
     fallback_voice: TextToSpeech | None = None
+    small_model: bool = False
     reply_sentences: int = 6
     history_letters: int = 6000
 

@@ -150,6 +150,9 @@ class Reply:
         self._pieces.put_nowait(None)
 
     def _give(self, piece: str) -> None:
+        # Small models fall into repeating themselves.
+        if piece in self._texts:
+            return
         self._texts.append(piece)
         self._pieces.put_nowait(piece)
 

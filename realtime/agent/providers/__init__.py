@@ -28,13 +28,12 @@ SMART_TURN: Final = Path(__file__).resolve().parents[1] / "weights" / "smart_tur
 SMART_TURN_SHA256: Final = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
 OFF: Final = "off"
 
-# What the tiny local model can cope with: two sentences out, a few turns in.
+# What the tiny local model can cope with: two sentences out, the last exchange in; what it said before it says again.
 LOCAL_TOKENS: Final = 60
-LOCAL_SENTENCES: Final = 2
-LOCAL_HISTORY_LETTERS: Final = 600
+LOCAL_LIMITS: Final[dict[str, Any]] = {"small_model": True, "reply_sentences": 2, "history_letters": 240}
 LOCAL_OPTIONS: Final[dict[str, Any]] = {
-    "temperature": 0.2,
-    "extra_body": {"repeat_penalty": 1.15, "cache_prompt": True},
+    "temperature": 0.0,
+    "extra_body": {"repeat_penalty": 1.05, "cache_prompt": True},
 }
 
 
@@ -71,7 +70,7 @@ def build_providers(settings: ProviderSettings) -> Providers:
         voice_activity=Silero,
         turn_judge=_turn_judge(settings.SMART_TURN_MODEL),
         fallback_voice=local_voice if remote_voice else None,
-        **({} if settings.LLM_URL else {"reply_sentences": LOCAL_SENTENCES, "history_letters": LOCAL_HISTORY_LETTERS}),
+        **({} if settings.LLM_URL else LOCAL_LIMITS),
     )
 
 

@@ -1,0 +1,199 @@
+"""From the end of a question to the first sound of the answer: the local ears, brain and voice, in real time.
+
+The questions are spoken by the local voice, or are the WAV files (16 kHz, mono) that are given.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from avatars.engine.performer import Activity, Playback
+from avatars.engine.speech import LocalVoice, Speech
+from benchmarks.measure import Spread
+from realtime.agent import Agent, AgentSettings, build_providers
+from realtime.agent.protocols import HEARING_RATE_HZ, Samples
+from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
+from realtime.brain import brain_ready, brain_url
+
+ROOT = Path(__file__).resolve().parents[1]
+QUESTIONS = (
+    "Hello, who are you?",
+    "What is the capital of France?",
+    "Can you tell me something about the sea?",
+    "What should I do on a rainy Sunday?",
+    "Why is the sky blue?",
+    "Do you like music?",
+    "How far away is the moon?",
+    "What did you have for breakfast today?",
+    "Could you help me plan a small birthday party?",
+    "I am a little tired this evening.",
+)
+STYLES = ("man", "heart", "alto", "deep_man")
+LOUD_WITHIN_DB = 28.0
+ANSWER_WITHIN_S = 20.0
+STAGES = ("transcript", "turn_decided", "first_token", "first_audio")
+
+
+class TimedStage:
+    """Plays in real time, without a picture."""
+
+    def __init__(self) -> None:
+        self.marks: list[dict[str, int]] = []
+        self.heard: list[str] = []
+        self.answers: list[str] = []
+        self.first_sound_s: float | None = None
+        self.quiet = asyncio.Event()
+        self._turn: int | None = None
+        self._begun_s = self._until_s = 0.0
+
+    def play(self, turn: int, speech: Speech) -> None:
+        now_s = time.monotonic()
+        self.first_sound_s = self.first_sound_s or now_s
+        if turn != self._turn or now_s > self._until_s:
+            self._begun_s = now_s if turn != self._turn else self._begun_s + now_s - self._until_s
+            self._until_s = now_s
+        self._turn = turn
+        self._until_s += speech.duration_s
+
+    def interrupt(self) -> Playback:
+        playback = self.playback()
+        self._until_s = 0.0
+        return playback
+
+    def playback(self) -> Playback:
+        now_s = time.monotonic()
+        heard_ms = (min(now_s, self._until_s) - self._begun_s) * 1000
+        return Playback(self._turn if now_s < self._until_s else None, max(0.0, heard_ms))
+
+    def queued_ms(self) -> int:
+        return max(0, int((self._until_s - time.monotonic()) * 1000))
+
+    def set_activity(self, activity: Activity) -> None:
+        pass
+
+    def send(self, event: dict[str, Any]) -> None:
+        if event["type"] == "latency":
+            self.marks.append(event["marks"])
+        elif event["type"] in {"notice", "error"}:
+            raise SystemExit(f"The conversation failed: {event['message']}")
+        elif event["type"] == "caption" and event["final"]:
+            (self.heard if event["who"] == "user" else self.answers).append(event["text"])
+            if event["who"] == "avatar":
+                self.quiet.set()
+
+
+def spoken_questions(count: int) -> Iterator[Samples]:
+    """Questions at the microphone's rate."""
+    for number in range(count):
+        speech = LocalVoice.shared().say(QUESTIONS[number % len(QUESTIONS)], STYLES[number % len(STYLES)])
+        at = np.arange(0, len(speech.samples), 24_000 / HEARING_RATE_HZ)
+        yield np.interp(at, np.arange(len(speech.samples)), speech.samples).astype(np.float32)
+
+
+def recorded(path: Path) -> Samples:
+    """A WAV file's samples."""
+    with wave.open(str(path)) as file:
+        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (HEARING_RATE_HZ, 1, 2):
+            raise SystemExit(f"{path} has to be mono, 16 bit, at {HEARING_RATE_HZ} Hz.")
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+
+
+def speech_end_s(samples: Samples) -> float:
+    """The end of the last 10 ms that are nearly as loud as the loudest."""
+    frame = HEARING_RATE_HZ // 100
+    power = np.square(samples[: len(samples) // frame * frame].reshape(-1, frame)).mean(axis=1)
+    loud = np.flatnonzero(power > power.max() * 10 ** (-LOUD_WITHIN_DB / 10))
+    return float((loud[-1] + 1) / 100)
+
+
+async def ask(agent: Agent, stage: TimedStage, question: Samples) -> float:
+    """Speak one question in real time and wait for the end of the answer; milliseconds to its first sound."""
+    stage.first_sound_s = None
+    stage.quiet.clear()
+    noise = np.random.default_rng(5).normal(0, 3e-4, len(question) + int(ANSWER_WITHIN_S * HEARING_RATE_HZ))
+    heard = noise.astype(np.float32)
+    heard[: len(question)] += question
+    start_s = time.monotonic()
+    for number in range(len(heard) // FRAME_SAMPLES):
+        await asyncio.sleep(max(0.0, start_s + (number + 1) * FRAME_MS / 1000 - time.monotonic()))
+        agent.hear(heard[number * FRAME_SAMPLES : (number + 1) * FRAME_SAMPLES])
+        if stage.quiet.is_set() and number * FRAME_SAMPLES > len(question):
+            break
+    if stage.first_sound_s is None:
+        raise SystemExit("A question was not answered.")
+    return (stage.first_sound_s - start_s - speech_end_s(question)) * 1000
+
+
+async def talk(questions: list[Samples], port: int) -> dict[str, Any]:
+    """One conversation of these questions."""
+    names = "LLM STT TTS".split()
+    empty = {f"{name}_{part}": "" for name in names for part in ("URL", "MODEL", "API_KEY")}
+    settings = SimpleNamespace(
+        **empty, BRAIN_PORT=port, WHISPER_MODEL_DIR="", TTS_RATE_HZ=24_000, TTS_VOICE="", SMART_TURN_MODEL=""
+    )
+    stage = TimedStage()
+    persona = "You are Ada, a friendly lighthouse keeper."
+    agent = Agent(AgentSettings(persona=persona, name="Ada"), build_providers(settings), stage)
+    await agent.start()
+    # The first turn loads the voice and fills the brain's cache.
+    await ask(agent, stage, questions[0])
+    stage.marks.clear(), stage.heard.clear(), stage.answers.clear()
+    before_s = time.process_time()
+    total_ms = [await ask(agent, stage, question) for question in questions]
+    cpu_s = time.process_time() - before_s
+    await agent.close()
+    return {
+        "turns": len(questions),
+        "speech_end_to_first_audio_ms": Spread.of(total_ms).as_dict(),
+        "stages_ms": {name: Spread.of([float(m[name]) for m in stage.marks]).as_dict() for name in STAGES},
+        "agent_cpu_s_per_turn": round(cpu_s / len(questions), 3),
+        "heard": stage.heard,
+        "answers": stage.answers,
+    }
+
+
+@contextmanager
+def brain() -> Iterator[int]:
+    """A local brain of our own; its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, str(ROOT / "manage.py"), "brain", "--port", str(port)]
+    with subprocess.Popen(command, env={**os.environ, "LLM_URL": ""}, stdout=subprocess.DEVNULL) as process:
+        try:
+            deadline_s = time.monotonic() + 60
+            while not brain_ready(brain_url(port)):
+                if process.poll() is not None or time.monotonic() > deadline_s:
+                    raise SystemExit("The local brain did not start.")
+                time.sleep(0.2)
+            yield port
+        finally:
+            process.terminate()
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=len(QUESTIONS), help="how many spoken questions")
+    parser.add_argument("wav", nargs="*", type=Path, help="recorded questions in place of spoken ones")
+    arguments = parser.parse_args()
+    questions = [recorded(path) for path in arguments.wav] or list(spoken_questions(arguments.turns))
+    with brain() as port:
+        print(json.dumps({"bench": "talk", **asyncio.run(talk(questions, port))}))
+
+
+if __name__ == "__main__":
+    main()

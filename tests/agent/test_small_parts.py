@@ -1,0 +1,136 @@
+"""Frames, latency marks, the dialogue, and what kind of utterance words are."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.agent.dialogue import Dialogue, short_prompt, system_prompt
+from realtime.agent.latency import Mark, TurnMarks
+from realtime.agent.protocols import AgentSettings
+from realtime.agent.utterance import is_backchannel, repeats, without_asides
+from realtime.agent.vad import FRAME_SAMPLES, PRE_ROLL_FRAMES, Framer, Recorder
+
+
+@given(st.lists(st.integers(0, 2000), max_size=12))
+def test_frames_hold_all_the_sound_in_order(lengths: list[int]) -> None:
+    sound = np.arange(sum(lengths), dtype=np.float32)
+    framer, at, frames = Framer(), 0, []
+    for length in lengths:
+        frames += list(framer.push(sound[at : at + length]))
+        at += length
+    assert len(frames) == len(sound) // FRAME_SAMPLES
+    if frames:
+        np.testing.assert_array_equal(np.concatenate(frames), sound[: len(frames) * FRAME_SAMPLES])
+
+
+def test_an_utterance_has_its_pre_roll() -> None:
+    recorder = Recorder()
+    frames = [np.full(FRAME_SAMPLES, n, np.float32) for n in range(60)]
+    for frame in frames[:40]:
+        recorder.push(frame)
+    assert recorder.samples().size == 0
+    recorder.begin(3)
+    for frame in frames[40:]:
+        recorder.push(frame)
+    samples = recorder.samples()
+    assert samples[0] == 40 - 3 - PRE_ROLL_FRAMES
+    assert samples[-1] == 59
+    recorder.end()
+    assert recorder.samples().size == 0
+
+
+def test_marks_count_from_the_end_of_speech() -> None:
+    now_s = 10.0
+    marks = TurnMarks(lambda: now_s)
+    assert marks.since_end_ms() == {}
+    marks.restart(9.9)
+    marks.mark(Mark.TRANSCRIPT)
+    now_s = 10.5
+    marks.mark(Mark.TRANSCRIPT)
+    marks.mark(Mark.FIRST_AUDIO)
+    assert marks.event(4) == {
+        "type": "latency", "turn": 4, "marks": {"speech_end": 0, "transcript": 100, "first_audio": 600},
+    }  # fmt: skip
+    marks.restart(10.4)
+    assert marks.since_end_ms() == {"speech_end": 0}
+
+
+def test_the_dialogue_alternates_and_begins_with_the_user() -> None:
+    dialogue = Dialogue("You are Ada.", 1000)
+    dialogue.avatar_was_heard("Hello.")
+    dialogue.user_said("One.")
+    dialogue.user_said("Two.")
+    dialogue.avatar_was_heard("")
+    dialogue.avatar_was_heard("Yes.")
+    dialogue.avatar_was_heard("Well.")
+    assert [(m["role"], m["content"]) for m in dialogue.prompt("Three.")] == [
+        ("system", "You are Ada."),
+        ("user", "One. Two."),
+        ("assistant", "Yes. Well."),
+        ("user", "Three."),
+    ]
+
+
+def test_what_was_taken_back_is_gone() -> None:
+    dialogue = Dialogue("", 1000)
+    dialogue.user_said("One.")
+    dialogue.user_said("Two.")
+    dialogue.take_back()
+    assert dialogue.prompt()[-1]["content"] == "One."
+    dialogue.avatar_was_heard("Yes.")
+    dialogue.take_back()
+    assert dialogue.prompt()[-1]["content"] == "Yes."
+
+
+def test_an_old_conversation_is_forgotten_from_its_beginning() -> None:
+    dialogue = Dialogue("", 60)
+    for n in range(20):
+        dialogue.user_said(f"Question {n}.")
+        dialogue.avatar_was_heard(f"Answer {n}.")
+    kept = dialogue.prompt("A long last question that is more than the budget allows for, and stays.")
+    assert kept[1:] == [{"role": "user", "content": kept[-1]["content"]}]
+    assert [m["content"] for m in dialogue.prompt()[1:]][-2:] == ["Question 19.", "Answer 19."]
+    assert dialogue.prompt()[1]["role"] == "user"
+
+
+def test_the_prompts_say_who_speaks() -> None:
+    settings = AgentSettings(persona="A lighthouse keeper. " * 60, greeting="Ahoy.", name="Ada")
+    long, short = system_prompt(settings), short_prompt(settings)
+    assert "Ada" in long
+    assert "Ahoy." in long
+    assert "emoji" in long
+    assert "Ada" in short
+    assert short.count("lighthouse") < 20
+    assert len(short) < 500
+    assert system_prompt(AgentSettings())
+
+
+@pytest.mark.parametrize("text", ["Mm-hmm.", "Yeah.", "Okay, right!", "uh huh"])
+def test_humming_along(text: str) -> None:
+    assert is_backchannel(text)
+
+
+@pytest.mark.parametrize("text", ["", "No.", "Yes, please go on.", "Stop.", "Okay stop it"])
+def test_not_humming_along(text: str) -> None:
+    assert not is_backchannel(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ("a whale in the deep blue sea", True),
+        ("whale in the deep", True),
+        ("deep sea", True),
+        ("sea deep", False),
+        ("what about the dolphins then", False),
+        ("whale", False),
+        ("", False),
+    ],
+)
+def test_the_avatars_own_words(text: str, echo: bool) -> None:
+    assert repeats(text, "Once there was a whale in the deep sea.") is echo
+
+
+def test_asides_of_the_transcriber_are_no_words() -> None:
+    assert without_asides("[Music] (coughs) Hello ♪") == "Hello"
