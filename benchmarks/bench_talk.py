@@ -139,7 +139,7 @@ async def ask(agent: Agent, stage: TimedStage, question: Samples) -> float:
 
 async def talk(questions: list[Samples], port: int) -> dict[str, Any]:
     """One conversation of these questions."""
-    names = "LLM STT TTS".split()
+    names = ["LLM", "STT", "TTS"]
     empty = {f"{name}_{part}": "" for name in names for part in ("URL", "MODEL", "API_KEY")}
     settings = SimpleNamespace(
         **empty, BRAIN_PORT=port, WHISPER_MODEL_DIR="", TTS_RATE_HZ=24_000, TTS_VOICE="", SMART_TURN_MODEL=""

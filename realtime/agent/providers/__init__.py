@@ -63,6 +63,8 @@ def build_providers(settings: ProviderSettings) -> Providers:
     """
     local_voice = _local_voice()
     remote_voice = _remote_voice(settings)
+    if remote_voice is None:
+        local_voice.load()
     return Providers(
         speech_to_text=_speech_to_text(settings),
         language_model=_language_model(settings),

@@ -13,6 +13,10 @@ class LocalTextToSpeech:
     def __init__(self) -> None:
         self._worker = Worker("speaking")
 
+    def load(self) -> None:
+        """Load the voice now and not at the first word."""
+        LocalVoice.shared()
+
     async def speak(self, text: str, voice: str) -> AsyncGenerator[Speech, None]:
         """One piece of speech; none where the text holds nothing to say. Unknown voices speak in the default style."""
         style = voice if voice in VOICE_STYLES else DEFAULT_STYLE

@@ -38,7 +38,7 @@ def told(what: str, setting: str) -> Iterator[None]:
         raise ProviderError(f"{what} is busy. Try again in a moment.") from error
     except openai.NotFoundError as error:
         raise ProviderError(
-            f"{what} is not known to its server. Whoever runs this site should check its name."
+            f"{what} is unknown to its server. Whoever runs this site should check its name."
         ) from error
     except openai.APIError as error:
         raise ProviderError(f"{what} failed with an error of its own.") from error

@@ -1,0 +1,154 @@
+"""The providers behind an OpenAI-compatible address, against a server that says what it is told to."""
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
+from realtime.agent import build_providers
+from realtime.agent.protocols import Message, ProviderError, ReplyCutShort
+from realtime.agent.providers import local_tts, whisper
+from realtime.agent.providers.openai_llm import OpenAiLanguageModel
+from realtime.agent.providers.openai_stt import OpenAiSpeechToText
+from realtime.agent.providers.openai_tts import OpenAiTextToSpeech, quietest_cut
+from realtime.agent.providers.whisper import looks_looped, windows_for
+from tests.agent.stub_server import Stub, stub_server
+
+HELLO: list[Message] = [{"role": "user", "content": "Hello."}]
+
+
+@pytest.fixture
+def server() -> Iterator[Stub]:
+    with stub_server() as stub:
+        yield stub
+
+
+def tone(seconds: float, rate_hz: int, silent_s: float = 0.0) -> np.ndarray[Any, Any]:
+    time_s = np.arange(int(seconds * rate_hz)) / rate_hz
+    return np.concatenate([np.zeros(int(silent_s * rate_hz)), 0.5 * np.sin(2 * np.pi * 200 * time_s)])
+
+
+def pcm(samples: np.ndarray[Any, Any]) -> bytes:
+    return (samples * 32767).astype("<i2").tobytes()
+
+
+async def test_a_reply_streams(server: Stub) -> None:
+    server.says("Hel", "lo ", "you.")
+    model = OpenAiLanguageModel(server.url, "big-one", most_tokens=77, temperature=0.5)
+    assert [text async for text in model.reply(HELLO)] == ["Hel", "lo ", "you."]
+    asked = json.loads(server.asked[0][1])
+    assert asked == {"model": "big-one", "messages": HELLO, "stream": True, "max_tokens": 77, "temperature": 0.5}
+
+
+async def test_a_reply_that_was_cut_short_says_so(server: Stub) -> None:
+    server.says("And then", finish="length")
+    with pytest.raises(ReplyCutShort):
+        [text async for text in OpenAiLanguageModel(server.url, "m").reply(HELLO)]
+
+
+async def test_reading_ahead_is_for_the_local_brain_only(server: Stub) -> None:
+    server.status = 500
+    await OpenAiLanguageModel(server.url, "m").prepare(HELLO)
+    assert not server.asked
+    await OpenAiLanguageModel(server.url, "m", read_ahead=True).prepare(HELLO)
+    assert json.loads(server.asked[0][1])["max_tokens"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "key"), (403, "key"), (404, "unknown"), (429, "busy"), (500, "error of its own")]
+)
+async def test_what_goes_wrong_is_told_in_words_without_addresses(server: Stub, status: int, words: str) -> None:
+    server.status = status
+    with pytest.raises(ProviderError, match=words) as caught:
+        [text async for text in OpenAiLanguageModel(server.url, "m").reply(HELLO)]
+    assert "secret-host" not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+async def test_nobody_answers() -> None:
+    with pytest.raises(ProviderError, match="STT_URL"):
+        await OpenAiSpeechToText("http://127.0.0.1:9/v1", "m").transcribe(np.zeros(16_000, np.float32))
+
+
+async def test_an_utterance_is_sent_as_a_wav_file(server: Stub) -> None:
+    server.transcript = " Hello there. "
+    heard = await OpenAiSpeechToText(server.url, "ears").transcribe(np.zeros(16_000, np.float32))
+    assert heard == "Hello there."
+    path, body = server.asked[0]
+    assert path == "/v1/audio/transcriptions"
+    assert b'filename="speech.wav"' in body
+    assert b"RIFF" in body
+    assert b"ears" in body
+
+
+@pytest.mark.parametrize("rate_hz", [24_000, 22_050, 16_000])
+async def test_a_remote_voice_comes_in_parts_at_our_rate(server: Stub, rate_hz: int) -> None:
+    server.pcm = pcm(tone(4.0, rate_hz, silent_s=0.4)) + b"\x00"
+    voice = OpenAiTextToSpeech(server.url, "mouth", rate_hz=rate_hz, voice="nova")
+    parts: list[Speech] = [part async for part in voice.speak("Hello there.", "heart")]
+    assert len(parts) >= 2
+    assert [part.text for part in parts] == ["Hello there.", *[""] * (len(parts) - 1)]
+    assert all(part.phones is None for part in parts)
+    # The silence before the first sound is gone.
+    whole = np.concatenate([part.samples for part in parts])
+    assert 4.0 <= len(whole) / SAMPLE_RATE_HZ <= 4.1
+    assert np.abs(whole[SAMPLE_RATE_HZ // 10 : -SAMPLE_RATE_HZ // 10]).max() == pytest.approx(0.5, abs=0.03)
+    zero_crossings = np.count_nonzero(np.diff(np.signbit(whole)))
+    assert zero_crossings / 2 / 4.0 == pytest.approx(200, rel=0.03)
+    assert json.loads(server.asked[0][1])["voice"] == "nova"
+
+
+def test_parts_are_cut_where_it_is_quiet() -> None:
+    samples = tone(1.0, SAMPLE_RATE_HZ).astype(np.float32)
+    samples[18_000:19_000] = 0
+    assert 18_000 <= quietest_cut(samples) <= 19_000
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "looped"),
+    [
+        ("And you always want to see it in the superlative degree.", 3.5, False),
+        ("it was the best it was the best it was the best it was the best", 6.0, True),
+        ("one two three four five six seven eight nine ten", 1.0, True),
+        ("Yes.", 0.3, False),
+        ("", 1.0, False),
+    ],
+)
+def test_a_loop_is_noticed(text: str, seconds: float, looped: bool) -> None:
+    assert looks_looped(text, seconds) is looped
+
+
+@pytest.mark.parametrize(
+    ("seconds", "windows"),
+    [(1, (1000, 1500, 3000)), (9, (1000, 1500, 3000)), (9.5, (1500, 3000)), (20, (3000,)), (40, (3000,))],
+)
+def test_windows_leave_a_second_of_padding(seconds: float, windows: tuple[int, ...]) -> None:
+    assert windows_for(int(seconds * 16_000)) == windows
+
+
+def test_the_settings_choose_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = {f"{name}_{part}": "" for name in ("LLM", "STT", "TTS") for part in ("URL", "MODEL", "API_KEY")}
+    base = {**empty, "BRAIN_PORT": 8091, "WHISPER_MODEL_DIR": "", "TTS_RATE_HZ": 24_000, "TTS_VOICE": ""}
+    remote = {f"{name}_URL": "http://example.org/v1" for name in ("LLM", "STT", "TTS")}
+    far = build_providers(SimpleNamespace(**{**base, **remote, "SMART_TURN_MODEL": "off"}))
+    assert isinstance(far.speech_to_text, OpenAiSpeechToText)
+    assert isinstance(far.text_to_speech, OpenAiTextToSpeech)
+    assert isinstance(far.fallback_voice, local_tts.LocalTextToSpeech)
+    assert far.turn_judge is None
+    assert not far.small_model
+    monkeypatch.setattr("realtime.agent.providers.Whisper", lambda folder: whisper.Whisper.__new__(whisper.Whisper))
+    near = build_providers(SimpleNamespace(**{**base, "WHISPER_MODEL_DIR": "/here", "SMART_TURN_MODEL": ""}))
+    assert isinstance(near.speech_to_text, whisper.Whisper)
+    assert isinstance(near.text_to_speech, local_tts.LocalTextToSpeech)
+    assert near.fallback_voice is None
+    assert near.turn_judge is not None
+    assert near.small_model
+
+
+def test_a_missing_model_is_told() -> None:
+    with pytest.raises(ProviderError, match="cannot be loaded"):
+        whisper.Whisper(__import__("pathlib").Path("/nowhere"))
