@@ -90,7 +90,7 @@ def model_files(**_: Any) -> list[CheckMessage]:
     return [
         _error(9, f"{name} names {path}, which is not there.", f"Correct {name}, or leave it empty.")
         for name in ("LLM_GGUF_PATH", "WHISPER_MODEL_DIR", "SMART_TURN_MODEL")
-        if (path := getattr(settings, name)) and not Path(path).exists()
+        if (path := getattr(settings, name)) and path != "off" and not Path(path).exists()
     ]
 
 

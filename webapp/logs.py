@@ -64,5 +64,6 @@ def logging_settings(*, level: str, as_json: bool) -> dict[str, Any]:
             "daphne": {"level": "WARNING"},
             "aioice": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
         },
     }
