@@ -113,7 +113,8 @@ class Agent:
         turn.marks.restart(self._clock())
         turn.marks.mark(Mark.TRANSCRIPT)
         turn.marks.mark(Mark.TURN_DECIDED)
-        self._answer(turn, self._think(turn))
+        turn.reply = self._think(turn)
+        self._answer(turn)
 
     def interrupt(self) -> None:
         """The user wants the avatar to be silent."""
@@ -168,12 +169,16 @@ class Agent:
         if reply.sounding and not (soon and self._heard_ms(reply) < TAKE_BACK_HEARD_MS):
             return False
         self._reply = self._answers = None
-        reply.stop()
-        self._stage.interrupt()
-        self._stage.send({"type": "interrupted", "turn": reply.turn, "text": ""})
         self._dialogue.take_back()
         # To the page it is one utterance, while the stage has to tell the two answers apart.
-        turn.before, turn.reply_number, turn.number = answers.whole_text, turn.number, answers.number
+        turn.continues, turn.reply_number, turn.number = answers, turn.number, answers.number
+        if reply.sounding:
+            reply.stop()
+            answers.reply = None
+            self._stage.interrupt()
+            self._stage.send({"type": "interrupted", "turn": reply.turn, "text": ""})
+        else:
+            reply.withhold()
         return True
 
     async def _transcribe(self, turn: UserTurn, samples: Samples) -> None:
@@ -188,7 +193,7 @@ class Agent:
             return
         turn.marks.mark(Mark.TRANSCRIPT)
         turn.text = self._addressed(turn, without_asides(heard))
-        if turn.whole_text:
+        if turn.text or (turn.continues is not None and turn.withheld is None):
             self._caption_user(turn, final=False)
             turn.reply = self._think(turn)
         for step in self._ears.turn_taking.transcribed(turn.text):
@@ -219,7 +224,11 @@ class Agent:
         self._ears.recorder.end()
         turn.marks.mark(Mark.TURN_DECIDED)
         if turn.reply is not None:
-            self._answer(turn, turn.reply)
+            if turn.withheld is not None:
+                turn.withheld.stop()
+            self._answer(turn)
+        elif turn.continues is not None and turn.withheld is not None:
+            self._answer(turn.continues)
         elif turn.cut is not None and (rest := turn.cut.unheard_text()):
             # Nobody meant to interrupt: go on, from the beginning of the piece that was cut.
             self._say(rest)
@@ -243,6 +252,9 @@ class Agent:
             if turn.text:
                 self._caption_user(turn, final=True)
             turn.forget_work()
+            if turn.continues is not None:
+                self._dialogue.user_said(turn.continues.whole_text)
+                turn.continues.forget_work()
 
     async def _watch_microphone(self) -> None:
         """A microphone that is switched off in the middle of a sentence sends nothing at all: take that for silence."""
@@ -261,12 +273,13 @@ class Agent:
         reply.task = self._spawn(self._perform(reply))
         return reply
 
-    def _answer(self, turn: UserTurn, reply: Reply) -> None:
+    def _answer(self, turn: UserTurn) -> None:
         """The user's turn is over: let the answer out."""
         self._dialogue.user_said(turn.whole_text)
         self._caption_user(turn, final=True)
-        self._reply, self._answers = reply, turn
-        reply.release()
+        self._reply, self._answers = turn.reply, turn
+        if turn.reply is not None:
+            turn.reply.release()
 
     def _say(self, text: str) -> None:
         """Say known words."""

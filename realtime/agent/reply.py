@@ -120,6 +120,11 @@ class Reply:
         if not self._sounding:
             self.theatre.bearing.be(Activity.THINKING)
 
+    def withhold(self) -> None:
+        """Close the gate again, as long as nothing has sounded."""
+        self.released_s = None
+        self._gate.clear()
+
     async def _think(self) -> None:
         splitter = Splitter(self.sentences)
         failure: Failure | None = None
@@ -188,10 +193,10 @@ class Reply:
 
     async def _follow(self) -> None:
         """Send each caption when its first word sounds, until all is heard."""
-        await self._gate.wait()
         stage, recital = self.theatre.stage, self.recital
         # A task that is cancelled may have one more step before it.
         while not self._stopped:
+            await self._gate.wait()
             playback = stage.playback()
             mine = playback.heard_ms if playback.turn == self.turn else None
             over = recital.observe(mine, stage.queued_ms(), self.theatre.clock())

@@ -11,14 +11,14 @@ from realtime.agent.reply import Reply
 class UserTurn:
     """One utterance.
 
-    number: its caption's, and the reply's too unless `reply_number` says otherwise. before: the words of a turn that
-    was taken back. cut: the reply they spoke over. may_be_echo: the avatar spoke a moment ago.
+    number: its caption's, and the reply's too unless `reply_number` says otherwise. continues: the turn that was
+    taken back because they go on. cut: the reply they spoke over. may_be_echo: the avatar spoke a moment ago.
     """
 
     number: int
     marks: TurnMarks
     text: str = ""
-    before: str = ""
+    continues: "UserTurn | None" = None
     reply_number: int | None = None
     cut: Reply | None = None
     may_be_echo: bool = False
@@ -29,7 +29,12 @@ class UserTurn:
     @property
     def whole_text(self) -> str:
         """All the user said."""
-        return f"{self.before} {self.text}".strip()
+        return f"{self.continues.whole_text} {self.text}".strip() if self.continues else self.text
+
+    @property
+    def withheld(self) -> Reply | None:
+        """The answer to `continues`, still silent: it is let out after all where no words follow."""
+        return self.continues.reply if self.continues else None
 
     def forget_work(self) -> None:
         """Throw away what was done in advance."""

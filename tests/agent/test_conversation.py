@@ -132,6 +132,46 @@ async def test_going_on_just_after_the_answer_began_joins_both_parts() -> None:
 
 
 @virtually
+async def test_a_cough_while_it_thinks_does_not_make_it_think_again() -> None:
+    slow = FakeLanguageModel(first_s=3.0)
+    async with Conversation("Tell me a story.", "", mind=slow) as talk:
+        await talk.speak()
+        await talk.silence(800)
+        await talk.sound(0.9, 160)
+        await talk.silence(1000)
+        assert talk.stage.activities[-1] is Activity.THINKING
+        await talk.silence(6000)
+        assert len(talk.mind.asked) == 1
+        assert talk.stage.captions("avatar") == ["You said Tell me a story. That is good to know."]
+        assert [m["role"] for m in talk.agent._dialogue.prompt()] == ["system", "user", "assistant"]
+
+
+@virtually
+async def test_going_on_while_it_thinks_joins_both_parts() -> None:
+    slow = FakeLanguageModel(first_s=3.0)
+    async with Conversation("Tell me a story.", "About a whale.", mind=slow) as talk:
+        await talk.speak()
+        await talk.silence(800)
+        await talk.speak()
+        await talk.silence(8000)
+        assert talk.mind.finished == 1
+        assert talk.mind.asked[-1][-1]["content"] == "Tell me a story. About a whale."
+        assert not talk.stage.of_type("interrupted")
+
+
+@virtually
+async def test_typing_after_going_on_forgets_nothing() -> None:
+    async with Conversation("Tell me a story.", "About", mind=FakeLanguageModel(first_s=3.0)) as talk:
+        await talk.speak()
+        await talk.silence(800)
+        await talk.speak(320)
+        talk.agent.read("Or rather a poem.")
+        await asyncio.sleep(8)
+        assert talk.mind.asked[-1][-1]["content"] == "Tell me a story. Or rather a poem."
+        assert talk.mind.finished == 1
+
+
+@virtually
 async def test_talking_over_the_avatar_silences_it_and_the_history_keeps_what_was_heard() -> None:
     long = FakeLanguageModel(lambda question: "One two three four. Five six seven eight nine ten eleven twelve.")
     async with Conversation("Count for me.", "Stop it please.", mind=long) as talk:

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 
 STORY = (
     "Once there was a lighthouse keeper who loved the sea more than anything else. Every evening she climbed the stairs"
-    " and lit the lamp. One night a small boat came out of the fog, and in it sat a dog with a letter. She read it, laughed,"
-    " and went with him around the world."
+    " and lit the lamp. One night a small boat came out of the fog, and in it sat a dog with a letter. She read it,"
+    " laughed, and went with him around the world."
 )
 SECONDS = 20
 
