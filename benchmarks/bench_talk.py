@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from avatars.engine.performer import Activity, Playback
-from avatars.engine.speech import LocalVoice, Speech
+from avatars.engine.speech import SAMPLE_RATE_HZ, LocalVoice, Speech
 from benchmarks.measure import Spread
 from realtime.agent import Agent, AgentSettings, build_providers
 from realtime.agent.protocols import HEARING_RATE_HZ, Samples
@@ -99,8 +99,9 @@ def spoken_questions(count: int) -> Iterator[Samples]:
     """Questions at the microphone's rate."""
     for number in range(count):
         speech = LocalVoice.shared().say(QUESTIONS[number % len(QUESTIONS)], STYLES[number % len(STYLES)])
-        at = np.arange(0, len(speech.samples), 24_000 / HEARING_RATE_HZ)
-        yield np.interp(at, np.arange(len(speech.samples)), speech.samples).astype(np.float32)
+        count = len(speech.samples) * HEARING_RATE_HZ // SAMPLE_RATE_HZ
+        spectrum = np.fft.rfft(speech.samples)[: count // 2 + 1] * (count / len(speech.samples))
+        yield np.fft.irfft(spectrum, count).astype(np.float32)
 
 
 def recorded(path: Path) -> Samples:

@@ -24,7 +24,8 @@ from realtime.agent.protocols import (
     Samples,
     Stage,
 )
-from realtime.agent.reply import Reply, Theatre
+from realtime.agent.reply import Theatre
+from realtime.agent.speaker import Speaker
 from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.agent.user_turn import UserTurn
 from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
@@ -34,12 +35,6 @@ log = logging.getLogger(__name__)
 HEARING_WITHIN_S: Final = 20.0
 JUDGING_WITHIN_S: Final = 2.0
 TEXT_LETTERS: Final = 2000
-# Who goes on so soon after the end of their turn had not finished it.
-TAKE_BACK_WITHIN_S: Final = 0.4
-TAKE_BACK_HEARD_MS: Final = 300.0
-# So long the avatar's words may still come back through the room and be taken for the user's.
-ECHO_WITHIN_S: Final = 1.0
-ECHO_WORDS: Final = 40
 STARVED_AFTER_S: Final = 0.4
 CHECK_EVERY_S: Final = 0.2
 
@@ -50,24 +45,21 @@ class Agent:
     def __init__(
         self, settings: AgentSettings, providers: Providers, stage: Stage, *, clock: Clock = time.monotonic
     ) -> None:
-        self._settings = settings
+        self._greeting = settings.greeting.strip()
         self._providers = providers
         self._stage = stage
         self._clock = clock
         self._bearing = Bearing(stage)
         played = PlayedSound()
-        self._theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice)
         self._dialogue = Dialogue(
             (short_prompt if providers.small_model else system_prompt)(settings), providers.history_letters
         )
+        theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice)
+        self._speaker = Speaker(theatre, self._dialogue, self._spawn)
         turn_taking = TurnTaking(judged=providers.turn_judge is not None)
         self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
         self._turns = 0
         self._turn: UserTurn | None = None
-        self._reply: Reply | None = None
-        self._answers: UserTurn | None = None
-        self._avatar_said = ""
-        self._avatar_silent_s = clock() - ECHO_WITHIN_S
         self._tasks: set[asyncio.Task[None]] = set()
         self._preparing: asyncio.Task[None] | None = None
         self._started = self._closed = self._deaf = False
@@ -81,8 +73,8 @@ class Agent:
         self._started = True
         self._bearing.be(Activity.IDLE)
         self._spawn(self._watch_microphone())
-        if greeting := self._settings.greeting.strip():
-            self._say(greeting)
+        if self._greeting:
+            self._say(self._greeting)
 
     def hear(self, samples: Samples) -> None:
         """The microphone's next samples: (n,) float32, mono, at `HEARING_RATE_HZ`, any length. Returns at once."""
@@ -96,7 +88,7 @@ class Agent:
             self._deaf = True
             self._drop_turn()
             self._stage.send(phrases.MICROPHONE.notice())
-            if self._reply is None:
+            if not self._speaker.busy:
                 self._bearing.be(Activity.IDLE)
 
     def read(self, text: str) -> None:
@@ -108,25 +100,25 @@ class Agent:
             self._stage.send(phrases.TOO_LONG.notice())
             return
         self._drop_turn()
-        self._cut_reply()
+        self._speaker.cut()
         turn = UserTurn(self._next_number(), TurnMarks(self._clock), text=text)
         turn.marks.restart(self._clock())
         turn.marks.mark(Mark.TRANSCRIPT)
         turn.marks.mark(Mark.TURN_DECIDED)
-        turn.reply = self._think(turn)
+        turn.reply = self._speaker.think(turn)
         self._answer(turn)
 
     def interrupt(self) -> None:
         """The user wants the avatar to be silent."""
         if self._started and not self._closed:
             self._drop_turn()
-            self._cut_reply()
+            self._speaker.cut()
             self._bearing.be(Activity.IDLE)
 
     async def close(self) -> None:
         """End the conversation; nothing of it goes on afterwards."""
         self._closed = True
-        self._turn = self._reply = None
+        self._turn = None
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -152,34 +144,13 @@ class Agent:
 
     def _begin_turn(self) -> None:
         turn = UserTurn(self._next_number(), TurnMarks(self._clock))
-        turn.may_be_echo = self._reply is not None or self._clock() - self._avatar_silent_s < ECHO_WITHIN_S
-        if not self._take_back(turn):
-            turn.cut = self._cut_reply()
+        turn.may_be_echo = self._speaker.may_echo
+        if not self._speaker.take_back(turn):
+            turn.cut = self._speaker.cut()
         self._turn = turn
         self._bearing.be(Activity.LISTENING)
         if self._preparing is None or self._preparing.done():
             self._preparing = self._spawn(self._providers.language_model.prepare(self._dialogue.prompt()))
-
-    def _take_back(self, turn: UserTurn) -> bool:
-        """Where the user had not finished after all, join what they said to what they say now."""
-        reply, answers = self._reply, self._answers
-        if reply is None or answers is None or reply.released_s is None:
-            return False
-        soon = self._clock() - reply.released_s <= TAKE_BACK_WITHIN_S
-        if reply.sounding and not (soon and self._heard_ms(reply) < TAKE_BACK_HEARD_MS):
-            return False
-        self._reply = self._answers = None
-        self._dialogue.take_back()
-        # To the page it is one utterance, while the stage has to tell the two answers apart.
-        turn.continues, turn.reply_number, turn.number = answers, turn.number, answers.number
-        if reply.sounding:
-            reply.stop()
-            answers.reply = None
-            self._stage.interrupt()
-            self._stage.send({"type": "interrupted", "turn": reply.turn, "text": ""})
-        else:
-            reply.withhold()
-        return True
 
     async def _transcribe(self, turn: UserTurn, samples: Samples) -> None:
         try:
@@ -195,7 +166,7 @@ class Agent:
         turn.text = self._addressed(turn, without_asides(heard))
         if turn.text or (turn.continues is not None and turn.withheld is None):
             self._caption_user(turn, final=False)
-            turn.reply = self._think(turn)
+            turn.reply = self._speaker.think(turn)
         for step in self._ears.turn_taking.transcribed(turn.text):
             self._take(step)
 
@@ -216,7 +187,7 @@ class Agent:
     def _addressed(self, turn: UserTurn, text: str) -> str:
         """The words an answer is owed to: "" for noise, humming along, and the avatar's own words come back."""
         humming = turn.cut is not None and is_backchannel(text)
-        echo = turn.may_be_echo and repeats(text, self._avatar_said)
+        echo = turn.may_be_echo and repeats(text, self._speaker.said)
         return "" if humming or echo or not words_of(text) else text
 
     def _commit(self, turn: UserTurn) -> None:
@@ -264,65 +235,14 @@ class Agent:
             if self._ears.turn_taking.speaking and missing_s > STARVED_AFTER_S:
                 self.hear(np.zeros(int(missing_s * HEARING_RATE_HZ), np.float32))
 
-    # The avatar's reply
-
-    def _think(self, turn: UserTurn) -> Reply:
-        """Begin an answer behind its gate."""
-        number = turn.number if turn.reply_number is None else turn.reply_number
-        reply = Reply.thought(self._theatre, number, self._dialogue.prompt(turn.whole_text), turn.marks)
-        reply.task = self._spawn(self._perform(reply))
-        return reply
-
-    def _answer(self, turn: UserTurn) -> None:
-        """The user's turn is over: let the answer out."""
-        self._dialogue.user_said(turn.whole_text)
-        self._caption_user(turn, final=True)
-        self._reply, self._answers = turn.reply, turn
-        if turn.reply is not None:
-            turn.reply.release()
-
-    def _say(self, text: str) -> None:
-        """Say known words."""
-        reply = Reply.fixed(self._theatre, self._next_number(), text)
-        self._reply, self._answers = reply, None
-        reply.task = self._spawn(self._perform(reply))
-        reply.release()
-
-    async def _perform(self, reply: Reply) -> None:
-        try:
-            await reply.run()
-        except Exception:
-            log.exception("turn %d failed", reply.turn)
-            self._stage.send(phrases.INTERNAL.notice())
-        if reply is self._reply:
-            self._reply = self._answers = None
-            self._remember(reply)
-            self._bearing.be(Activity.IDLE)
-
-    def _cut_reply(self) -> Reply | None:
-        """Silence the avatar. Returns the reply that was cut, if any; the history keeps what was heard of it."""
-        reply, self._reply, self._answers = self._reply, None, None
-        if reply is None:
-            return None
-        reply.stop()
-        playback = self._stage.interrupt()
-        if playback.turn == reply.turn:
-            reply.recital.heard_ms = max(reply.recital.heard_ms, playback.heard_ms)
-        self._remember(reply)
-        self._stage.send({"type": "interrupted", "turn": reply.turn, "text": reply.recital.heard_text()})
-        return reply
-
-    def _remember(self, reply: Reply) -> None:
-        self._dialogue.avatar_was_heard(reply.recital.heard_text())
-        said = f"{self._avatar_said} {reply.recital.caption()}".split()
-        self._avatar_said = " ".join(said[-ECHO_WORDS:])
-        self._avatar_silent_s = self._clock()
-
     # Small things
 
-    def _heard_ms(self, reply: Reply) -> float:
-        playback = self._stage.playback()
-        return playback.heard_ms if playback.turn == reply.turn else 0.0
+    def _answer(self, turn: UserTurn) -> None:
+        self._caption_user(turn, final=True)
+        self._speaker.answer(turn)
+
+    def _say(self, text: str) -> None:
+        self._speaker.say(self._next_number(), text)
 
     def _next_number(self) -> int:
         self._turns += 1
