@@ -42,8 +42,18 @@ def read_demos(path: Path = DEMO_FILE) -> list[Demo]:
         if not picture.is_file():
             raise ValueError(f"the picture {entry['picture']} of {entry['key']} is not there")
         texts = {name: str(entry[name]) for name in TEXTS if entry.get(name)}
-        demos.append(Demo(entry["key"], picture, entry.get("kind") or "", entry.get("points"), texts))
+        demos.append(
+            Demo(entry["key"], picture, entry.get("kind") or "", _points(entry.get("points"), path.parent), texts)
+        )
     return demos
+
+
+def _points(described: dict[str, Any] | str | None, folder: Path) -> dict[str, Any] | None:
+    """Return the six points, which stand in the description or in a file that it names."""
+    if not isinstance(described, str):
+        return described
+    points: dict[str, Any] = json.loads((folder / described).read_text(encoding="utf-8"))
+    return points
 
 
 def seed_demos(path: Path = DEMO_FILE) -> list[Avatar]:

@@ -18,7 +18,7 @@ SIDE_PX: Final = 1024
 CHROMIUM: Final = "/usr/bin/chromium"
 PNG_EFFORT: Final = 9
 BUSY_SIDE_PX: Final = 9
-BUSY_SPREAD: Final = 5.0
+BUSY_SPREAD: Final = 4.8
 """Standard deviation of the grey levels about a pixel from which a place counts as busy."""
 
 
@@ -45,7 +45,7 @@ def thrifty(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = (BUSY_SIDE_PX, BUSY_SIDE_PX)
     spread = np.sqrt(np.maximum(cv2.blur(grey * grey, size) - np.square(cv2.blur(grey, size)), 0))
     step = np.select([spread > BUSY_SPREAD, spread > BUSY_SPREAD / 2], [8, 4], 2)[:, :, None]
-    return np.minimum((picture + step // 2) // step * step, 255).astype(np.uint8)
+    return np.asarray(np.minimum((picture + step // 2) // step * step, 255), np.uint8)
 
 
 def main(names: list[str]) -> None:
