@@ -87,7 +87,13 @@ class Eye:
         rows, columns = np.indices(self.x.shape, np.float32)
         map_x = columns + self.left + offset_x * self.axis[0] - offset_y * self.axis[1]
         map_y = rows + self.top + offset_x * self.axis[1] + offset_y * self.axis[0]
-        patch = cv2.remap(source, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        patch = cv2.remap(
+            source,
+            map_x.astype(np.float32),
+            map_y.astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
         gain = self._shade(blink, drop, lid, shape)
         out[self.box] = np.clip(patch * gain[..., None] + 0.5, 0, 255).astype(np.uint8)
 

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def smoothstep(low: float | NDArray[np.float32], high: float | NDArray[np.float32], value: ArrayLike) -> NDArray[np.float32]:
+def smoothstep(
+    low: float | NDArray[np.float32], high: float | NDArray[np.float32], value: ArrayLike
+) -> NDArray[np.float32]:
     """0 below `low`, 1 above `high`, the cubic 3t²-2t³ between. `high` below `low` turns it round."""
     t = np.clip((np.asarray(value, np.float32) - low) / (np.asarray(high, np.float32) - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)

@@ -121,6 +121,12 @@ def inverse(forward: Array) -> Array:
 def look_up(field: Array, columns: Array, rows: Array) -> Array:
     """Bilinear values of a grid at fractional grid positions; the edge goes on outside."""
     return np.asarray(
-        cv2.remap(field, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+        cv2.remap(
+            field,
+            columns.astype(np.float32),
+            rows.astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
         np.float32,
     )

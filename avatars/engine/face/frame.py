@@ -1,7 +1,7 @@
 """The face's own coordinates, and the landmarks that matter here by name.
 
-Origin in the middle of the mouth, x along the line of the eyes to the right of the picture, y down the face, in units of
-IOD (the distance between the eye centres): what is written in these coordinates holds for every size and tilt of a face.
+Origin in the middle of the mouth, x along the line of the eyes to the right of the picture, y down the face, in units
+of IOD (the distance between the eye centres): what is written in these coordinates holds for every size and tilt.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,13 @@ FACE_OVAL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FaceFrame:
-    """The face's coordinates in the picture. origin, right and down are (2,) float32; iod_px in pixels."""
+    """The face's coordinates in the picture. origin, right, down and eyes_middle are (2,) float32; iod_px in pixels."""
 
     origin: NDArray[np.float32]
     right: NDArray[np.float32]
     down: NDArray[np.float32]
     iod_px: float
+    eyes_middle: NDArray[np.float32]
 
     @classmethod
     def of(cls, landmarks: NDArray[np.float32]) -> "FaceFrame":
@@ -49,7 +50,7 @@ class FaceFrame:
         middle = landmarks[[13, 14], :2].mean(axis=0)
         corners = landmarks[[78, 308], :2].mean(axis=0)
         origin = middle + axis * float((corners - middle) @ axis)
-        return cls(origin.astype(np.float32), axis, down, iod_px)
+        return cls(origin.astype(np.float32), axis, down, iod_px, ((left + right) / 2).astype(np.float32))
 
     def to_face(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pixels (..., 2) to face coordinates (..., 2)."""

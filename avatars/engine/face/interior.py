@@ -75,9 +75,13 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
         * (1 - 0.22 * bell(x - centre, 0.022) * smoothstep(0.02, 0.09, below))
         * (1 - 0.35 * np.minimum(across, 1) ** 2)
     )
-    wet = 0.19 * min(1.0, height / 0.15) * (
-        bell(np.abs(x - centre - 0.01) - 0.075, 0.035) * bell(below - 0.055, 0.016)
-        + 0.5 * bell(x - centre + 0.05, 0.02) * bell(below - 0.10, 0.012)
+    wet = (
+        0.19
+        * min(1.0, height / 0.15)
+        * (
+            bell(np.abs(x - centre - 0.01) - 0.075, 0.035) * bell(below - 0.055, 0.016)
+            + 0.5 * bell(x - centre + 0.05, 0.02) * bell(below - 0.10, 0.012)
+        )
     )
     tongue = palette.tongue * shade[..., None] + 255 * wet[..., None] * light
     colour = _over(colour, tongue, smoothstep(-0.02, 0.055, below))
@@ -104,7 +108,9 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
     else:
         shade = (1 - 0.45 * smoothstep(0.55, 1.05, across)) * np.clip(0.66 + depth / 0.10, 0.66, 1)
         colour = _over(
-            colour, opening.own * (0.25 + 0.75 * lit) * shade[..., None], opening.own_alpha * (1 - 0.45 * opening.rounding)
+            colour,
+            opening.own * (0.25 + 0.75 * lit) * shade[..., None],
+            opening.own_alpha * (1 - 0.45 * opening.rounding),
         )
     colour = colour * (0.62 + 0.38 * smoothstep(0, 0.05, depth))[..., None]
     colour = colour * (0.65 + 0.35 * smoothstep(0, 0.04, opening.lower - y))[..., None]
@@ -117,7 +123,9 @@ def _wet_band(colour: Array, opening: Opening, palette: Palette, across: Array, 
     fade = 1 - 0.6 * smoothstep(0.6, 1, across)
     from_upper, from_lower = opening.y - opening.upper, opening.lower - opening.y
     upper = palette.lip * np.array([0.36, 0.36, 0.46], np.float32)
-    colour = _over(colour, np.broadcast_to(upper, colour.shape), 0.85 * fade * smoothstep(1.1 * band, 0.15 * band, from_upper))
+    colour = _over(
+        colour, np.broadcast_to(upper, colour.shape), 0.85 * fade * smoothstep(1.1 * band, 0.15 * band, from_upper)
+    )
     highlight = 0.16 * bell(from_lower - 0.45 * band, 0.3 * band)
     lower = palette.lip * np.array([0.60, 0.60, 0.72], np.float32) + 255 * 0.5 * highlight[..., None]
     return _over(colour, lower, 0.90 * fade * smoothstep(1.25 * band, 0.1 * band, from_lower))

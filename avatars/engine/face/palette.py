@@ -30,7 +30,9 @@ class Palette:
     tongue: Colour
 
 
-def measure_palette(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame: FaceFrame, kind: Kind) -> Palette:
+def measure_palette(
+    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame: FaceFrame, kind: Kind
+) -> Palette:
     """The palette of a face; drawings and animals get plain mouth colours."""
     radius = max(2, round(0.05 * frame.iod_px))
 
@@ -49,7 +51,9 @@ def measure_palette(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], 
     if kind is not Kind.PHOTO:
         darkness = 0.8 if kind is Kind.ANIMAL else 1.0
         cavity = np.array([30, 20, 78], np.float32) * darkness
-        return Palette(skin, lip, np.array([238, 244, 248], np.float32), cavity, np.array([110, 95, 205], np.float32) * darkness)
+        return Palette(
+            skin, lip, np.array([238, 244, 248], np.float32), cavity, np.array([110, 95, 205], np.float32) * darkness
+        )
     mask = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(mask, [landmarks[list(FACE_OVAL), :2].round().astype(np.int32)], 255)
     luma = picture[mask > 0].astype(np.float32) @ LUMA_BGR

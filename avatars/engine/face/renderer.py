@@ -80,9 +80,7 @@ class FaceRenderer:
         speaking = bool(np.abs(weights).max() > 1e-3)
         shade = self._move_mouth(weights, head, controls) if speaking else None
         full = self._map[: self.height, : self.width]
-        cv2.remap(
-            self._source, full, None, cv2.INTER_LINEAR, dst=self._warped, borderMode=cv2.BORDER_REPLICATE
-        )
+        cv2.remap(self._source, full, None, cv2.INTER_LINEAR, dst=self._warped, borderMode=cv2.BORDER_REPLICATE)
         if speaking:
             if shade is not None:
                 self._shade(shade)
@@ -96,7 +94,10 @@ class FaceRenderer:
     def _draw_eyes(self, controls: Controls) -> None:
         """Paint the eyes into this session's copy of the source, when they have changed enough to be seen."""
         limit = self.rig.portrait.blink_limit
-        blinks = (min(float(controls[Control.BLINK_LEFT]), 1) * limit, min(float(controls[Control.BLINK_RIGHT]), 1) * limit)
+        blinks = (
+            min(float(controls[Control.BLINK_LEFT]), 1) * limit,
+            min(float(controls[Control.BLINK_RIGHT]), 1) * limit,
+        )
         gaze = (float(controls[Control.GAZE_X]), float(controls[Control.GAZE_Y])) if limit > 0 else (0.0, 0.0)
         wanted = (round(blinks[0], 2), round(blinks[1], 2), round(gaze[0], 3), round(gaze[1], 3))
         if wanted == self._eyes_drawn:
@@ -238,10 +239,14 @@ class FaceRenderer:
         distance = np.abs(y - seam)
         beside = (distance > 0.012) & (distance < 0.05)
         heal = (heals * smoothstep(0.016, 0.008, distance)).astype(np.float32)
-        spread = cv2.GaussianBlur(np.dstack([picture * beside[..., None], beside.astype(np.float32)]), (0, 0), 0.018 * iod)
+        spread = cv2.GaussianBlur(
+            np.dstack([picture * beside[..., None], beside.astype(np.float32)]), (0, 0), 0.018 * iod
+        )
         lips = spread[..., :3] / np.maximum(spread[..., 3:], 1e-3)
         picture += (lips - picture) * heal[..., None]
         core = (CONTACT_SIGMA_IOD + 0.35 / iod) * (0.6 + 0.4 * taper)
         sigma = np.where(y > seam, 0.026, 0.030)
-        loss = amount * (0.42 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2))
+        loss = amount * (
+            0.42 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2)
+        )
         picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], np.array([1.10, 1.06, 0.88], np.float32))

@@ -79,7 +79,9 @@ def _check(portrait: Portrait) -> None:
         raise ValueError("A portrait's picture is (height, width, 3) uint8.")
     height, width = picture.shape[:2]
     if width % 2 or height % 2 or not SMALLEST_PX <= min(width, height) <= max(width, height) <= LARGEST_PX:
-        raise ValueError(f"A portrait is {SMALLEST_PX} to {LARGEST_PX} pixels, even, each way; this one is {width}x{height}.")
+        raise ValueError(
+            f"A portrait is {SMALLEST_PX} to {LARGEST_PX} pixels, even, each way; this one is {width}x{height}."
+        )
     if landmarks.shape != (LANDMARK_COUNT, 3) or not np.isfinite(landmarks).all():
         raise ValueError(f"A portrait has {LANDMARK_COUNT} finite landmarks.")
     if portrait.matte.shape != (height, width) or portrait.plate.shape != picture.shape:

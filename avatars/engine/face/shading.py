@@ -19,7 +19,9 @@ GAIN_POWERS_BGR: Final = np.array([1.10, 1.03, 0.86], np.float32)
 INVISIBLE: Final = 0.004
 
 
-def shading_maps(landmarks: Array, frame: FaceFrame, mouth: MouthLine, fields: MouthFields, size: tuple[int, int]) -> Array:
+def shading_maps(
+    landmarks: Array, frame: FaceFrame, mouth: MouthLine, fields: MouthFields, size: tuple[int, int]
+) -> Array:
     """Log gains (4, rows, columns) over the mouth's region in source coordinates: round, fold, press, jaw.
 
     size: (width, height) of the picture; outside the face nothing is shaded.
@@ -79,7 +81,9 @@ def _fold(local: Array, frame: FaceFrame, landmarks: Array, a: float, side: floa
     distance = np.take_along_axis(distances, nearest[..., None], -1)[..., 0]
     outside = np.take_along_axis(offsets[..., 0], nearest[..., None], -1)[..., 0] > 0
     taper = np.sin(np.pi * t[nearest])
-    return np.asarray(taper * (-0.10 * bell(distance, 0.042) + 0.045 * bell(distance - 0.11, 0.06) * outside), np.float32)
+    return np.asarray(
+        taper * (-0.10 * bell(distance, 0.042) + 0.045 * bell(distance - 0.11, 0.06) * outside), np.float32
+    )
 
 
 def _face_mask(landmarks: Array, frame: FaceFrame, fields: MouthFields, size: tuple[int, int]) -> Array:
@@ -97,7 +101,10 @@ def shading_weights(controls: Controls, relax: float, *, smiling: float) -> Arra
     return np.array(
         [
             c[Control.ROUND],
-            0.9 * max(0.0, c[Control.WIDE]) + c[Control.SMILE] + 0.35 * max(0.0, c[Control.UPPER_LIP]) - 0.55 * relax * smiling,
+            0.9 * max(0.0, c[Control.WIDE])
+            + c[Control.SMILE]
+            + 0.35 * max(0.0, c[Control.UPPER_LIP])
+            - 0.55 * relax * smiling,
             c[Control.PRESS],
             c[Control.JAW],
         ],

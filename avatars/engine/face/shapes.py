@@ -102,7 +102,13 @@ def jaw(at: Place) -> Field:
     )
     lower = ((1 - depth) * near + depth * far) * chin_lag
     upper = at.corner_weight * bell(at.from_seam, 0.28)
-    dx = -at.side * 0.045 * np.minimum(at.across, 1) ** 2 * bell(np.maximum(0, at.across - 1), 0.5) * bell(at.from_seam, 0.45)
+    dx = (
+        -at.side
+        * 0.045
+        * np.minimum(at.across, 1) ** 2
+        * bell(np.maximum(0, at.across - 1), 0.5)
+        * bell(at.from_seam, 0.45)
+    )
     return _field(dx, JAW_DROP * np.where(at.below, lower, upper), at.x)
 
 

@@ -21,7 +21,12 @@ def shape_weights(controls: Controls, kind: Kind, *, source_is_open: bool) -> ND
     jaw, seal, rounding = float(controls[Control.JAW]), float(controls[Control.SEAL]), float(controls[Control.ROUND])
     upper, lower = float(controls[Control.UPPER_LIP]), float(controls[Control.LOWER_LIP])
     if kind is Kind.ANIMAL:
-        jaw, upper, lower, rounding = jaw * ANIMAL_GAIN, upper * ANIMAL_GAIN, lower * ANIMAL_GAIN, rounding * ANIMAL_ROUND
+        jaw, upper, lower, rounding = (
+            jaw * ANIMAL_GAIN,
+            upper * ANIMAL_GAIN,
+            lower * ANIMAL_GAIN,
+            rounding * ANIMAL_ROUND,
+        )
     tuck = float(controls[Control.TUCK])
     upper = (1 - seal) * upper - seal * 0.20 * jaw * JAW_DROP / UPPER_LIP_LIFT
     lower = (1 - seal) * lower - seal * 0.80 * jaw * JAW_DROP / LOWER_LIP_DROP
