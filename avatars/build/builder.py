@@ -5,9 +5,12 @@ from pathlib import Path
 
 from avatars.build.points import FacePoints
 from avatars.build.portrait import SIZE_DEFAULT, draft_portrait
+from avatars.build.preview import film
 from avatars.build.refusal import BuildRefused
 from avatars.build.report import BuildReport
 from avatars.build.stage import BEGINS, Progress, Stage, silent
+from avatars.build.trial import try_mouth
+from avatars.engine.face import Rig
 from avatars.engine.portrait import Kind, Portrait
 from avatars.imx import Manifest, write_imx
 from avatars.imx.pictures import POSTER_QUALITY, encode_jpeg
@@ -63,6 +66,10 @@ def build_avatar(
 
     drafted = draft_portrait(source, size=size, points=points, kind=kind, progress=watched)
     portrait = drafted.portrait
+    watched(Stage.CHECK, *BEGINS[Stage.CHECK])
+    try_mouth(Rig.from_portrait(portrait), drafted.findings)
+    watched(Stage.PREVIEW, *BEGINS[Stage.PREVIEW])
+    preview = film(portrait)
     watched(Stage.WRITE, *BEGINS[Stage.WRITE])
     manifest = _written(
         out,
@@ -79,6 +86,7 @@ def build_avatar(
             measures=drafted.findings.measures,
         ),
         poster=encode_jpeg(portrait.picture, POSTER_QUALITY),
+        preview=preview,
     )
     clock.begin(None)
     return BuildReport(
@@ -96,9 +104,9 @@ def build_avatar(
     )
 
 
-def _written(out: Path, portrait: Portrait, manifest: Manifest, *, poster: bytes) -> Manifest:
+def _written(out: Path, portrait: Portrait, manifest: Manifest, *, poster: bytes, preview: bytes) -> Manifest:
     try:
-        return write_imx(out, portrait, manifest, poster=poster)
+        return write_imx(out, portrait, manifest, poster=poster, preview=preview)
     except OSError as error:
         reason = error.strerror or "unknown error"
         raise BuildRefused("not_written", f"The file {out.name} could not be written: {reason}.") from error

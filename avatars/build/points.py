@@ -81,7 +81,7 @@ def _bad(message: str) -> BuildRefused:
 
 
 def template() -> NDArray[np.float32]:
-    """Return the mean face, lips closed, with irises: (478, 3) float32, centimetres, x right, y down, z away from us."""
+    """Return the mean face, lips closed, with irises: (478, 3) float32 centimetres, x right, y down, z away."""
     mesh = canonical_mesh().copy()
     # The mean face's lips stand apart; a picture marked by hand is taken to show a closed mouth.
     seam = (mesh[list(_INNER_UPPER)] + mesh[list(_INNER_LOWER)]) / 2

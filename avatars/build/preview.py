@@ -1,0 +1,103 @@
+"""The short silent film that shows an avatar before it is spoken to."""
+
+import tempfile
+from dataclasses import replace
+from fractions import Fraction
+from math import pi, sin
+from pathlib import Path
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from avatars.engine.controls import CONTROL_COUNT, FRAME_RATE_HZ, Control, Controls
+from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.portrait import Portrait
+
+SECONDS: Final = 4
+WIDTH_PX: Final = 320
+BYTES_MAX: Final = 250_000
+QUALITIES: Final = (28, 31, 34, 38, 44)
+"""x264 rate factors, tried until the film is small enough."""
+
+_BLINK: Final = (0.35, 0.85, 1.0, 0.8, 0.5, 0.25, 0.08)
+_BLINK_AT_S: Final = 1.3
+_SMILE_S: Final = (1.9, 3.5)
+# Each idle movement: control, amplitude, whole periods per loop, phase in turns.
+_SWAYS: Final = (
+    (Control.YAW_DEG, 1.6, 1, 0.00),
+    (Control.YAW_DEG, 0.5, 3, 0.30),
+    (Control.PITCH_DEG, 0.8, 1, 0.35),
+    (Control.PITCH_DEG, 0.3, 2, 0.10),
+    (Control.ROLL_DEG, 0.6, 1, 0.70),
+    (Control.SHIFT_X, 0.006, 1, 0.10),
+    (Control.BREATH, 1.0, 1, 0.25),
+)
+
+
+def loop_track() -> Controls:
+    """Return the loop (frames, CONTROL_COUNT): every movement has a whole number of periods, so it has no seam."""
+    frames = SECONDS * FRAME_RATE_HZ
+    track = np.zeros((frames, CONTROL_COUNT), np.float32)
+    turn = np.arange(frames) / frames
+    for control, amplitude, periods, phase in _SWAYS:
+        # Measured from the phase, so that the loop begins at rest like the poster it follows.
+        track[:, control] += amplitude * (np.sin(2 * pi * (periods * turn + phase)) - sin(2 * pi * phase))
+    first = round(_BLINK_AT_S * FRAME_RATE_HZ)
+    for lid in (Control.BLINK_LEFT, Control.BLINK_RIGHT):
+        track[first : first + len(_BLINK), lid] = _BLINK
+    begin, end = (round(second * FRAME_RATE_HZ) for second in _SMILE_S)
+    track[begin:end, Control.SMILE] = 0.35 * np.sin(np.linspace(0, pi, end - begin)) ** 2
+    return track
+
+
+def small(portrait: Portrait, width_px: int = WIDTH_PX) -> Portrait:
+    """Return the portrait drawn `width_px` wide."""
+    scale = width_px / portrait.width
+    size = (width_px, 2 * round(portrait.height * scale / 2))
+    if scale >= 1:
+        return portrait
+    picture, matte, plate = (
+        np.asarray(cv2.resize(layer, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for layer in (portrait.picture, portrait.matte, portrait.plate)
+    )
+    return replace(
+        portrait, picture=picture, matte=matte, plate=plate, landmarks=portrait.landmarks * np.float32(scale)
+    )
+
+
+def film(portrait: Portrait) -> bytes:
+    """Return the looping film of a portrait: H.264 in MP4, silent, at most `BYTES_MAX` where x264 can do it."""
+    shown = small(portrait)
+    renderer = FaceRenderer(Rig.from_portrait(shown))
+    pictures = [renderer.render(controls).copy() for controls in loop_track()]
+    data = b""
+    for quality in QUALITIES:
+        data = _encoded(pictures, shown.width, shown.height, quality)
+        if len(data) <= BYTES_MAX:
+            break
+    return data
+
+
+def _encoded(pictures: list[NDArray[np.uint8]], width: int, height: int, quality: int) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="parlo-preview-") as folder:
+        path = Path(folder) / "preview.mp4"
+        _write(path, pictures, width, height, quality)
+        return path.read_bytes()
+
+
+def _write(path: Path, pictures: list[NDArray[np.uint8]], width: int, height: int, quality: int) -> None:
+    with av.open(path, "w", options={"movflags": "+faststart"}) as container:
+        options = {"crf": str(quality), "preset": "veryfast"}
+        stream = container.add_stream("libx264", rate=FRAME_RATE_HZ, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE_HZ)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
