@@ -1,4 +1,8 @@
-"""Eyes: lids that travel over the eye, and an iris that looks about. Painted into a copy of the source picture."""
+"""Eyes: lids that travel over the eye, and an iris that looks about. Painted into a copy of the source picture.
+
+An eye is three layers, each fetched from the source and laid over the one before with a soft edge: the eyeball, the
+lower lid, the upper lid. Lengths are in eye widths, upright in the axis from corner to corner.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,28 +14,49 @@ from numpy.typing import NDArray
 from avatars.engine.face.falloff import bell, smoothstep
 
 Array = NDArray[np.float32]
+Picture = NDArray[np.uint8]
 
-# Corner to corner from the left of the picture to the right: upper lid, lower lid, lower edge of the brow, iris.
-LEFT_EYE: Final = (
-    (33, 246, 161, 160, 159, 158, 157, 173, 133),
-    (33, 7, 163, 144, 145, 153, 154, 155, 133),
-    (46, 53, 52, 65, 55),
-    468,
+
+@dataclass(frozen=True, slots=True)
+class EyeIds:
+    """Landmarks of one eye from the left of the picture to the right; brow is its lower edge."""
+
+    upper: tuple[int, ...]
+    lower: tuple[int, ...]
+    brow: tuple[int, ...]
+    iris: int
+
+
+LEFT_EYE: Final = EyeIds(
+    upper=(33, 246, 161, 160, 159, 158, 157, 173, 133),
+    lower=(33, 7, 163, 144, 145, 153, 154, 155, 133),
+    brow=(46, 53, 52, 65, 55),
+    iris=468,
 )
-RIGHT_EYE: Final = (
-    (362, 398, 384, 385, 386, 387, 388, 466, 263),
-    (362, 382, 381, 380, 374, 373, 390, 249, 263),
-    (285, 295, 282, 283, 276),
-    473,
+RIGHT_EYE: Final = EyeIds(
+    upper=(362, 398, 384, 385, 386, 387, 388, 466, 263),
+    lower=(362, 382, 381, 380, 374, 373, 390, 249, 263),
+    brow=(285, 295, 282, 283, 276),
+    iris=473,
 )
-LID_TRAVEL: Final = 0.95
-LOWER_LID_RISE: Final = 0.13
+# The lids meet below the middle; the lower one comes up a little.
+LID_TRAVEL: Final = 0.86
+LOWER_LID_RISE: Final = 0.16
 GAZE_FOLLOW: Final = 0.62
+REACH: Final = 0.95
+# How far below the lower lid the skin still follows it.
+LOWER_ZONE: Final = 0.45
+TABLE_SIZE: Final = 129
+SMALLEST_WIDTH_PX: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """One eye in a box of the picture. All maps are (rows, columns); lengths in eye widths, upright in the eye's axis."""
+    """One eye in a box of the picture. Maps are (rows, columns).
+
+    upper, lower: the lids; zone: height above the lid that stretches with it; aperture: lower - upper, 0 outside;
+    travel: the aperture, wider and softer, which is how far the skin above goes; outside: 0 over the eye, 1 beside it.
+    """
 
     left: int
     top: int
@@ -41,6 +66,8 @@ class Eye:
     lower: Array
     zone: Array
     aperture: Array
+    travel: Array
+    outside: Array
     axis: Array
     width_px: float
     iris: Array
@@ -50,108 +77,156 @@ class Eye:
 
     @property
     def box(self) -> tuple[slice, slice]:
+        """Rows and columns of the picture that the eye is painted into."""
         rows, columns = self.x.shape
         return slice(self.top, self.top + rows), slice(self.left, self.left + columns)
 
-    def paint(self, source: NDArray[np.uint8], out: NDArray[np.uint8], blink: float, gaze_px: Array) -> None:
-        """Draw the eye with its lid closed by `blink` (0..1) and its iris moved by `gaze_px` (2,) from `source` into `out`."""
-        width = self.width_px
-        gaze_x = float(gaze_px @ self.axis) / width
-        gaze_y = float(gaze_px @ np.array([-self.axis[1], self.axis[0]], np.float32)) / width
+    def paint(self, source: Picture, out: Picture, blink: float, gaze_px: Array) -> None:
+        """Draw the eye from `source` into `out`, its lid closed by `blink` (0..1), its iris moved by `gaze_px` (2,)."""
+        gaze_x = float(gaze_px @ self.axis) / self.width_px
+        gaze_y = float(gaze_px @ np.array([-self.axis[1], self.axis[0]], np.float32)) / self.width_px
         shape = np.sqrt(np.clip(self.aperture / max(self.largest_aperture, 1e-3), 0, 1))
-        follow = np.clip(GAZE_FOLLOW * gaze_y, -0.10, 0.40 * self.largest_aperture) * shape
-        drop = np.maximum(LID_TRAVEL * self.aperture * blink + follow * (1 - blink), -0.2 * self.zone)
+        follow = float(np.clip(GAZE_FOLLOW * gaze_y, -0.10, 0.40 * self.largest_aperture)) * (1 - blink)
+        drop = np.maximum(LID_TRAVEL * self.travel * blink + follow * shape, -0.2 * self.zone)
         rise = LOWER_LID_RISE * self.aperture * blink - 0.25 * max(0.0, gaze_y) * shape
 
-        lid = self.upper + drop
+        ball = self._eyeball(source, gaze_x, gaze_y)
+        lid, lower_line = self.upper + drop, self.lower - rise
+        pixel = np.float32(self.width_px)
+        in_lower = np.clip((self.y - lower_line) * pixel + 0.5, 0, 1)
+        below = self.y + rise * smoothstep(LOWER_ZONE, 0.0, self.y - lower_line)
+        # Beside the eye there is no lid to end at: there the upper field fades out downwards.
+        below = below - drop * self.outside * bell(np.maximum(0, self.y - lid), 0.09)
+        ball *= self._ball_shade(lid, drop, blink)[..., None]
+        patch = _over(ball, self._fetch(source, self.x, below), in_lower)
+        in_upper = np.clip((lid - self.y) * pixel + 0.5, 0, 1)
+        patch = _over(patch, self._upper_lid(source, lid, drop, blink, shape), in_upper)
+        patch *= self._lash_line(lid, blink, shape)[..., None]
+        out[self.box] = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
+
+    def _eyeball(self, source: Picture, gaze_x: float, gaze_y: float) -> Array:
+        """The iris and what is near it moved, the corners still."""
+        dx, dy = self.x - self.iris[0] - gaze_x, self.y - self.iris[1] - gaze_y
+        pull = np.exp(-np.square((dx * dx + dy * dy) / (1.9 * self.iris_radius) ** 2))
+        return self._fetch(source, self.x - gaze_x * pull, self.y - gaze_y * pull)
+
+    def _upper_lid(self, source: Picture, lid: Array, drop: Array, blink: float, shape: Array) -> Array:
+        """The skin above the eye drawn down: a strip at the lashes goes as it is, the rest stretches."""
         strip = 0.04 + 0.12 * self.lash
         zone_top = self.upper - self.zone
-        stretched = zone_top + (self.y - zone_top) * (self.zone - strip) / np.maximum(self.zone - strip + drop, 0.02)
-        lid_source = np.where(self.y > lid - strip, self.y - drop, stretched)
-        lower_line = self.lower - rise
-        lower_source = self.y + rise * smoothstep(0.45, 0.0, self.y - lower_line)
-        dx = self.x - self.iris[0] - gaze_x
-        dy = self.y - self.iris[1] - gaze_y
-        pull = np.exp(-np.square(np.square((dx * dx + dy * dy) / (1.9 * self.iris_radius) ** 2)))
-        source_x = self.x.copy()
-        source_y = self.y - gaze_y * pull
-        on_lid, on_lower = self.y < lid, self.y > lower_line
-        source_y = np.where(on_lower, lower_source, source_y)
-        source_y = np.where(on_lid & (self.y > zone_top), lid_source, source_y)
-        source_y = np.where(self.y <= zone_top, self.y, source_y)
-        source_x -= np.where(on_lid | on_lower, 0, gaze_x * pull)
-        # A step of half a pixel at the lid's edge would flicker; inside the eye it is softened by mixing over one pixel.
-        edge = np.clip((self.y - lid) * width + 0.5, 0, 1) * (self.y < lid + 1.5 / width)
-        source_y = np.where((edge > 0) & (edge < 1), (1 - edge) * lid_source + edge * source_y, source_y)
-        offset_x, offset_y = (source_x - self.x) * width, (source_y - self.y) * width
-        rows, columns = np.indices(self.x.shape, np.float32)
-        map_x = columns + self.left + offset_x * self.axis[0] - offset_y * self.axis[1]
-        map_y = rows + self.top + offset_x * self.axis[1] + offset_y * self.axis[0]
-        patch = cv2.remap(
-            source,
-            map_x.astype(np.float32),
-            map_y.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        gain = self._shade(blink, drop, lid, shape)
-        out[self.box] = np.clip(patch * gain[..., None] + 0.5, 0, 255).astype(np.uint8)
+        stretch = (self.zone - strip) / np.maximum(self.zone - strip + drop, 0.02)
+        from_y = np.where(self.y > lid - strip, self.y - drop, zone_top + (self.y - zone_top) * stretch)
+        skin = self._fetch(source, self.x, np.where(self.y > zone_top, from_y, self.y))
+        above = lid - self.y
+        crease = 0.13 * blink * (1 - 0.4 * blink) * shape * bell(above - 0.13 - 0.3 * drop, 0.035)
+        dome = 0.06 * blink * shape * bell(above - 0.5 * drop, 0.10)
+        return np.asarray(skin * (1 - crease + dome)[..., None], np.float32)
 
-    def _shade(self, blink: float, drop: Array, lid: Array, shape: Array) -> Array:
-        """Lash line, crease and dome of the lid, and the shadow that the lid throws on the eye."""
-        on_lid = self.y - lid
-        amount = (0.16 + 0.52 * self.lash) * blink * shape
-        gain = 1 - amount * bell(on_lid + 0.008, 0.020)
-        gain = gain - 0.13 * blink * (1 - 0.4 * blink) * shape * bell(on_lid + 0.13, 0.030)
-        gain = gain + 0.07 * blink * shape * bell(on_lid + 0.5 * drop, 0.09) * (on_lid < 0)
-        cover = np.clip(drop / np.maximum(self.aperture, 0.02), 0, 1)
-        inside = (on_lid > 0) & (self.y < self.lower)
-        return np.asarray(gain - 0.22 * (1 - 0.5 * blink) * cover * bell(on_lid - 0.045, 0.055) * inside, np.float32)
+    def _ball_shade(self, lid: Array, drop: Array, blink: float) -> Array:
+        """The shadow that the lid throws on the eye."""
+        cover = np.clip(drop / np.maximum(self.aperture, 0.02), 0, 1) * (1 - self.outside)
+        return np.asarray(1 - 0.22 * (1 - 0.5 * blink) * cover * bell(self.y - lid - 0.045, 0.055), np.float32)
+
+    def _lash_line(self, lid: Array, blink: float, shape: Array) -> Array:
+        """The lashes of a closing lid; never thinner than a pixel, or the line would break into stairs."""
+        amount = (0.14 + 0.42 * self.lash) * blink * shape * smoothstep(0.5, 0.36, np.abs(self.x))
+        return np.asarray(1 - amount * bell(self.y - lid - 0.004, max(0.022, 1.1 / self.width_px)), np.float32)
+
+    def _fetch(self, source: Picture, x: Array, y: Array) -> Array:
+        """The source at eye coordinates x, y: (rows, columns, 3) float32."""
+        offset_x, offset_y = (x - self.x) * self.width_px, (y - self.y) * self.width_px
+        rows, columns = self.x.shape
+        at_x = np.arange(self.left, self.left + columns, dtype=np.float32)[None]
+        at_y = np.arange(self.top, self.top + rows, dtype=np.float32)[:, None]
+        map_x = (at_x + offset_x * self.axis[0] - offset_y * self.axis[1]).astype(np.float32)
+        map_y = (at_y + offset_x * self.axis[1] + offset_y * self.axis[0]).astype(np.float32)
+        return cv2.remap(source, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
 
 
-def find_eye(
-    picture: NDArray[np.uint8], landmarks: Array, ids: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
-) -> Eye:
+def _over(below: Array, above: Array, alpha: Array) -> Array:
+    return np.asarray(below + (above - below) * alpha[..., None], np.float32)
+
+
+def find_eye(picture: Picture, landmarks: Array, ids: EyeIds) -> Eye:
     """Measure one eye of a picture."""
     points = landmarks[:, :2]
-    upper_ids, lower_ids, brow_ids, iris_id = ids
-    start, end = points[upper_ids[0]], points[upper_ids[-1]]
-    width = max(float(np.linalg.norm(end - start)), 4.0)
+    start, end = points[ids.upper[0]], points[ids.upper[-1]]
+    width = max(float(np.linalg.norm(end - start)), SMALLEST_WIDTH_PX)
     axis = ((end - start) / width).astype(np.float32)
     down = np.array([-axis[1], axis[0]], np.float32)
     centre = (start + end) / 2
 
-    def local(p: Array) -> Array:
-        offset = p - centre
+    def local(pixels: Array) -> Array:
+        offset = pixels - centre
         return np.stack([offset @ axis, offset @ down], axis=-1) / np.float32(width)
 
-    height, picture_width = picture.shape[:2]
-    reach = 0.95 * width
-    left, right = int(max(0, centre[0] - reach)), int(min(picture_width, centre[0] + reach + 1))
-    top, bottom = int(max(0, centre[1] - reach)), int(min(height, centre[1] + 0.8 * width + 1))
+    reach = REACH * width
+    # A box with nothing of the picture in it would be none: an eye beyond the edge keeps its nearest pixels.
+    left = int(np.clip(centre[0] - reach, 0, picture.shape[1] - 2))
+    top = int(np.clip(centre[1] - reach, 0, picture.shape[0] - 2))
+    right = int(np.clip(centre[0] + reach + 1, left + 2, picture.shape[1]))
+    bottom = int(np.clip(centre[1] + 0.8 * width + 1, top + 2, picture.shape[0]))
     columns, rows = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
     at = local(np.stack([columns, rows], axis=-1))
     x, y = at[..., 0], at[..., 1]
 
+    # Curves over x from -1 to 1, softened: straight pieces between landmarks would show as kinks in a closing lid.
+    table = np.linspace(-1, 1, TABLE_SIZE, dtype=np.float32)
+
     def curve(names: tuple[int, ...]) -> Array:
         p = local(points[list(names)])
         order = np.argsort(p[:, 0])
-        return np.interp(x, p[order, 0], p[order, 1]).astype(np.float32)
+        return _soft(np.interp(table, p[order, 0], p[order, 1]), 0.02)
 
-    upper, lower, brow = curve(upper_ids), curve(lower_ids), curve(brow_ids)
+    upper, lower, brow = curve(ids.upper), curve(ids.lower), curve(ids.brow)
     upper = np.minimum(upper, lower)
-    inside = smoothstep(0.56, 0.44, np.abs(x))
-    aperture = (lower - upper) * inside
-    iris = local(points[iris_id : iris_id + 1])[0]
-    radius = float(np.linalg.norm(points[iris_id + 1 : iris_id + 5] - points[iris_id], axis=1).mean()) / width
-    grey = cv2.cvtColor(picture[top:bottom, left:right], cv2.COLOR_BGR2GRAY)
-    line = grey[(np.abs(y - upper) < 0.03) & (np.abs(x) < 0.4)]
-    skin = grey[(np.abs(y - upper + 0.18) < 0.06) & (np.abs(x) < 0.4)]
-    lash = 0.0
-    if line.size and skin.size:
-        lash = float(np.clip(1 - np.percentile(line, 30) / max(1.0, float(np.median(skin))), 0, 0.7))
-    zone = np.clip(0.72 * (upper - brow), 0.14, 0.42).astype(np.float32)
+    aperture = (lower - upper) * smoothstep(0.56, 0.46, np.abs(table))
+    widened = cv2.dilate(aperture[None], np.ones((1, 9), np.uint8))[0]
+    travel = np.maximum(_soft(widened, 0.045), aperture)
+    zone = np.clip(0.72 * (upper - brow), 0.14, 0.42)
+
+    def spread(values: Array) -> Array:
+        return np.interp(x, table, values).astype(np.float32)
+
+    iris = local(points[ids.iris : ids.iris + 1])[0]
+    ring = points[ids.iris + 1 : ids.iris + 5] - points[ids.iris]
+    radius = float(np.linalg.norm(ring, axis=1).mean()) / width
+    upper_line = spread(upper)
     return Eye(
-        left, top, x, y, upper, lower, zone, aperture, axis, width, iris, max(radius, 0.1), lash,
-        float(np.percentile(aperture[np.abs(x) < 0.3], 90)) if aperture.size else 0.2,
-    )  # fmt: skip
+        left=left,
+        top=top,
+        x=x,
+        y=y,
+        upper=upper_line,
+        lower=spread(lower),
+        zone=spread(zone.astype(np.float32)),
+        aperture=spread(aperture),
+        travel=spread(travel),
+        outside=smoothstep(0.44, 0.54, np.abs(x)),
+        axis=axis,
+        width_px=width,
+        iris=iris,
+        iris_radius=max(radius, 0.1),
+        lash=_lash(picture[top:bottom, left:right], x, y - upper_line),
+        largest_aperture=float(aperture.max()),
+    )
+
+
+def _soft(curve: NDArray[np.floating], sigma: float) -> Array:
+    """A curve over the table, blurred by `sigma` eye widths."""
+    step = 2 / (TABLE_SIZE - 1)
+    blurred = cv2.GaussianBlur(
+        curve.astype(np.float32)[None], (0, 0), sigma / step, sigmaY=0.1, borderType=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(blurred[0], np.float32)
+
+
+def _lash(patch: Picture, x: Array, from_lid: Array) -> float:
+    """How dark the line of the lashes is against the skin above it, 0..0.7."""
+    grey = cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY)
+    middle = np.abs(x) < 0.4
+    line = grey[(np.abs(from_lid) < 0.03) & middle]
+    skin = grey[(np.abs(from_lid + 0.18) < 0.06) & middle]
+    if not line.size or not skin.size:
+        return 0.0
+    return float(np.clip(1 - np.percentile(line, 30) / max(1.0, float(np.median(skin))), 0, 0.7))
