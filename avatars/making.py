@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from avatars.models import Build
-
-FILM_BEGINS: Final = 0.52
 
 
 class Refused(Exception):
@@ -32,21 +30,16 @@ class Made:
 
 
 def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, str], None]) -> Made:
-    """Build `source` into `out`, and draw the pictures that show it.
+    """Build `source` into `out`.
 
     Raises `Refused`.
     """
     from avatars.build import BuildRefused, FacePoints, Stage, build_avatar
     from avatars.engine.portrait import Kind
     from avatars.imx import open_imx
-    from avatars.preview import idle_film
 
     def told(stage: Stage, share: float, message: str) -> None:
-        # Writing the file takes no time; the film that follows it does.
-        progress(str(stage), min(share, FILM_BEGINS), message)
-
-    def filmed(share: float) -> None:
-        progress(str(Stage.PREVIEW), FILM_BEGINS + (1.0 - FILM_BEGINS) * share, "Drawing the preview.")
+        progress(str(stage), share, message)
 
     points = build.points
     try:
@@ -62,11 +55,10 @@ def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, 
     except BuildRefused as refusal:
         raise Refused(refusal.code, refusal.message) from refusal
     opened = open_imx(out)
-    portrait = opened.portrait()
     return Made(
         imx=out,
         poster=opened.poster(),
-        preview=idle_film(portrait, filmed),
-        kind=str(portrait.kind),
+        preview=opened.preview() or b"",
+        kind=str(opened.manifest.kind),
         report=report.to_json(),
     )

@@ -1,0 +1,190 @@
+"""A performance: speech and motion become frames, each a picture and the 40 ms of sound that belong to it.
+
+Sound and mouth are made together and stay together, so nothing behind this can bring them apart.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatars.engine.accents import accents
+from avatars.engine.activity import Activity
+from avatars.engine.controls import FRAME_MS, MOUTH, MOUTH_COUNT, Control, Controls
+from avatars.engine.face import FaceRenderer
+from avatars.engine.motion import Motion
+from avatars.engine.speech.mouth import mouth_track
+from avatars.engine.speech.spoken import SAMPLES_PER_FRAME, Speech
+
+__all__ = ["Activity", "Line", "Performer", "Playback", "Take"]
+
+# A smile on the source is half kept at rest.
+RESTING_RELAX: Final = 0.5
+# Into and out of speech the mouth and the smile take so many frames.
+CLOSING_FRAMES: Final = 4
+RELAX_PER_FRAME: Final = 0.35 / 9
+_SILENCE: Final = np.zeros(SAMPLES_PER_FRAME, np.float32)
+_FADE: Final = np.linspace(1, 0, SAMPLES_PER_FRAME, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """What is being said: the turn, None while silent, and how much of that turn (or of the last one) has been said."""
+
+    turn: int | None
+    heard_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A piece of speech made ready to be performed, in whole frames.
+
+    samples: (frames * SAMPLES_PER_FRAME,) float32. mouth: (frames, MOUTH_COUNT). accents: (frames, CONTROL_COUNT), added
+    to the motion of the head.
+    """
+
+    samples: NDArray[np.float32]
+    mouth: Controls
+    accents: Controls
+    text: str = ""
+
+    @classmethod
+    def prepare(cls, speech: Speech, seed: int = 0) -> "Line":
+        """Work out the mouth and the accents: about 1 ms for each second of speech."""
+        mouth = mouth_track(speech)
+        samples = np.zeros(len(mouth) * SAMPLES_PER_FRAME, np.float32)
+        samples[: len(speech.samples)] = speech.samples
+        return cls(samples, mouth, accents(speech, len(mouth), np.random.default_rng(seed)), speech.text)
+
+    @property
+    def frames(self) -> int:
+        return len(self.mouth)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One frame.
+
+    picture: (height * 3 // 2, width) uint8 I420, valid until the third take after it. samples: (SAMPLES_PER_FRAME,)
+    float32 in -1..1. controls: (CONTROL_COUNT,), what was drawn.
+    """
+
+    picture: NDArray[np.uint8]
+    samples: NDArray[np.float32]
+    controls: Controls
+
+
+@dataclass(slots=True)
+class _Queued:
+    turn: int
+    line: Line
+    at: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.line.frames - self.at
+
+
+class Performer:
+    """Performs one avatar. `next` belongs to one thread; everything else may be called from any, and returns at once."""
+
+    def __init__(self, renderer: FaceRenderer, seed: int) -> None:
+        self._renderer = renderer
+        self._motion = Motion(seed)
+        self._lock = threading.Lock()
+        self._queue: deque[_Queued] = deque()
+        self._activity = Activity.IDLE
+        self._turn: int | None = None
+        self._said_frames = 0
+        self._fading = _SILENCE
+        # The mouth that was drawn last and how far it still is from rest, in frames.
+        self._mouth = np.zeros(MOUTH_COUNT, np.float32)
+        self._closing = 0
+        self._relax = RESTING_RELAX
+
+    def set_activity(self, activity: Activity) -> None:
+        """How the avatar should hold itself from the next frame on."""
+        self._activity = activity
+
+    def say(self, turn: int, line: Line) -> None:
+        """Append a line to what is said. Lines of one turn follow each other without a gap."""
+        if line.frames:
+            with self._lock:
+                self._queue.append(_Queued(turn, line))
+
+    def cut(self) -> Playback:
+        """Fall silent: the sound fades within one frame, the mouth closes within four. Return what had been said."""
+        with self._lock:
+            playback = self._playback()
+            if self._queue and self._queue[0].at:
+                speaking = self._queue[0]
+                start = speaking.at * SAMPLES_PER_FRAME
+                self._fading = speaking.line.samples[start : start + SAMPLES_PER_FRAME] * _FADE
+            self._queue.clear()
+            self._turn = None
+            return playback
+
+    @property
+    def playback(self) -> Playback:
+        """What is being said now."""
+        with self._lock:
+            return self._playback()
+
+    def _playback(self) -> Playback:
+        return Playback(self._turn, float(self._said_frames * FRAME_MS))
+
+    @property
+    def queued_ms(self) -> int:
+        """How much sound is waiting to be said."""
+        with self._lock:
+            return sum(queued.left for queued in self._queue) * FRAME_MS
+
+    def next(self) -> Take:
+        """Perform the next frame."""
+        with self._lock:
+            samples, mouth, accent = self._advance()
+            activity = self._activity
+        controls = self._motion.next(activity)
+        if accent is not None:
+            controls += accent
+        controls[MOUTH] = self._eased(mouth)
+        return Take(self._renderer.render(controls), samples, controls)
+
+    def _advance(self) -> tuple[NDArray[np.float32], Controls | None, Controls | None]:
+        """Take the next frame off the queue: sound, mouth and accent; the latter two None in silence."""
+        if not self._queue:
+            samples, self._fading = self._fading, _SILENCE
+            self._turn = None
+            return samples, None, None
+        queued = self._queue[0]
+        if queued.turn != self._turn:
+            self._turn, self._said_frames = queued.turn, 0
+        at = queued.at
+        line = queued.line
+        samples = line.samples[at * SAMPLES_PER_FRAME : (at + 1) * SAMPLES_PER_FRAME]
+        if self._fading is not _SILENCE:
+            samples, self._fading = samples + self._fading, _SILENCE
+        queued.at += 1
+        self._said_frames += 1
+        if not queued.left:
+            self._queue.popleft()
+        return samples, line.mouth[at], line.accents[at]
+
+    def _eased(self, mouth: Controls | None) -> Controls:
+        """The mouth to draw: that of the speech, or the last one on its way to rest; the smile comes and goes slowly."""
+        if mouth is None:
+            self._closing = max(0, self._closing - 1)
+            # Each step takes the same share of what was there when the speech ended.
+            self._mouth = self._mouth * (self._closing / (self._closing + 1))
+            wanted = RESTING_RELAX
+        else:
+            self._closing = CLOSING_FRAMES
+            self._mouth = mouth.copy()
+            wanted = float(mouth[Control.RELAX])
+        self._relax += float(np.clip(wanted - self._relax, -RELAX_PER_FRAME, RELAX_PER_FRAME))
+        drawn = self._mouth.copy()
+        drawn[Control.RELAX] = self._relax
+        return drawn
