@@ -1,0 +1,8 @@
+"""Talking to browsers over WebRTC: the only place that knows aiortc. It knows neither Django nor the agent."""
+
+from realtime.rtc.clock import FRAME_S, FrameClock, Tick
+from realtime.rtc.loopback import offer_loopback
+from realtime.rtc.peer import OfferRefused, Peer, PeerListener
+from realtime.rtc.tracks import Outlet
+
+__all__ = ["FRAME_S", "FrameClock", "OfferRefused", "Outlet", "Peer", "PeerListener", "Tick", "offer_loopback"]

@@ -1,0 +1,125 @@
+"""The encoders of a live session: H.264 for the face, Opus for the voice. Settings are frozen for a session's life.
+
+WebRTC libraries follow every estimate of the bandwidth with a new encoder, and so with a burst of a key frame. A talking
+face under a constant quality with a cap needs a quarter of the cap while it is still, so nothing has to be followed.
+"""
+
+from fractions import Fraction
+from typing import Final
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
+from numpy.typing import NDArray
+
+from avatars.engine.controls import FRAME_RATE_HZ
+from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
+
+QUALITY_CRF: Final = 26
+MAX_RATE_KBIT_S: Final = 900
+BUFFER_KBIT: Final = 450
+FRAME_TIME_BASE: Final = Fraction(1, FRAME_RATE_HZ)
+
+OPUS_BIT_RATE: Final = 32_000
+OPUS_COMPLEXITY: Final = 3
+OPUS_PACKET_MS: Final = 20
+SAMPLES_PER_PACKET: Final = SAMPLE_RATE_HZ * OPUS_PACKET_MS // 1000
+# RTP counts Opus at 48 kHz whatever rate it is made from.
+RTP_AUDIO_HZ: Final = 48_000
+RTP_AUDIO_TIME_BASE: Final = Fraction(1, RTP_AUDIO_HZ)
+
+
+def h264_context(width: int, height: int) -> VideoCodecContext:
+    """Make the live encoder: constrained baseline, no frame waits for another, key frames only when asked for.
+
+    Width and height in pixels, both even. Raises `ValueError` when they are not.
+    """
+    if width % 2 or height % 2 or width <= 0 or height <= 0:
+        raise ValueError(f"a picture of {width}x{height} cannot be encoded: both sides must be even")
+    context = av.CodecContext.create("libx264", "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+    context.framerate, context.time_base = Fraction(FRAME_RATE_HZ), FRAME_TIME_BASE
+    context.thread_count = 1
+    context.profile = "Constrained Baseline"
+    context.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "crf": str(QUALITY_CRF),
+        "forced-idr": "1",
+        "x264-params": (
+            f"vbv-maxrate={MAX_RATE_KBIT_S}:vbv-bufsize={BUFFER_KBIT}:keyint=infinite:scenecut=0:deblock=0,0:threads=1"
+        ),
+    }
+    return context
+
+
+class FaceEncoder:
+    """One session's picture encoder. The first picture is a key frame."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._context = h264_context(width, height)
+
+    def encode(self, picture: NDArray[np.uint8], index: int, *, key: bool = False) -> Packet:
+        """Encode frame number `index` of the session.
+
+        picture: (height * 3 // 2, width) uint8 I420, read before this returns. Raises `ValueError` for another shape
+        and `av.FFmpegError` when the encoder fails.
+        """
+        frame = picture_frame(picture, index)
+        frame.pict_type = PictureType.I if key else PictureType.NONE
+        packets = self._context.encode(frame)
+        if len(packets) != 1:
+            raise ValueError(f"the encoder made {len(packets)} packets of one picture")
+        return packets[0]
+
+
+class VoiceEncoder:
+    """One session's voice encoder: mono, 24 kHz, a packet for each 20 ms."""
+
+    def __init__(self) -> None:
+        context = av.CodecContext.create("libopus", "w")
+        assert isinstance(context, AudioCodecContext)
+        context.sample_rate, context.layout, context.format = SAMPLE_RATE_HZ, "mono", "s16"  # type: ignore[assignment]
+        context.time_base = Fraction(1, SAMPLE_RATE_HZ)
+        context.bit_rate = OPUS_BIT_RATE
+        context.options = {
+            "application": "voip",
+            "compression_level": str(OPUS_COMPLEXITY),
+            "frame_duration": str(OPUS_PACKET_MS),
+        }
+        self._context = context
+
+    def encode(self, samples: NDArray[np.int16], position: int) -> Packet:
+        """Encode the 20 ms, (480,) int16, that start at sample `position` of the session.
+
+        The packet's pts is the RTP time, in 1/48000 s. Raises `ValueError` for another length.
+        """
+        if samples.shape != (SAMPLES_PER_PACKET,):
+            raise ValueError(f"an Opus packet takes {SAMPLES_PER_PACKET} samples, not {samples.shape}")
+        frame = voice_frame(samples, position)
+        packets = self._context.encode(frame)
+        if len(packets) != 1:
+            raise ValueError(f"the encoder made {len(packets)} packets of one piece of sound")
+        packet = packets[0]
+        # The encoder counts its own delay into the time; both tracks count from the samples alone.
+        packet.time_base = RTP_AUDIO_TIME_BASE
+        packet.pts = packet.dts = position * RTP_AUDIO_HZ // SAMPLE_RATE_HZ
+        return packet
+
+
+def picture_frame(picture: NDArray[np.uint8], index: int) -> av.VideoFrame:
+    """Copy an I420 picture into a frame with the time of frame number `index`."""
+    frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+    frame.pts, frame.time_base = index, FRAME_TIME_BASE
+    return frame
+
+
+def voice_frame(samples: NDArray[np.int16], position: int) -> av.AudioFrame:
+    """Copy mono samples into a frame with the time of sample `position`."""
+    frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, position, Fraction(1, SAMPLE_RATE_HZ)
+    return frame

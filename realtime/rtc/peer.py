@@ -1,0 +1,217 @@
+"""One connection to one browser: microphone in, face and voice out, one data channel."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import candidate_from_sdp
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+from realtime.rtc.tracks import Outlet
+
+log = logging.getLogger(__name__)
+
+CHANNEL_LABEL: Final = "parlo"
+HEARING_RATE_HZ: Final = 16_000
+LONGEST_MESSAGE: Final = 16_384
+LONGEST_BUFFER_BYTES: Final = 262_144
+MOST_CANDIDATES: Final = 64
+CLOSE_WITHIN_S: Final = 5.0
+VIDEO_ORDER: Final = ("video/H264", "video/VP8", "video/rtx")
+
+
+class OfferRefused(Exception):  # noqa: N818 - a refusal, with a sentence for the visitor
+    """The browser's offer cannot be answered."""
+
+
+class PeerListener(Protocol):
+    """What a peer tells its session; always on the event loop."""
+
+    def heard(self, samples: NDArray[np.float32]) -> None:
+        """The microphone gave these (n,) float32 samples, mono, at `HEARING_RATE_HZ`."""
+
+    def received(self, message: dict[str, Any]) -> None:
+        """A message came over the data channel."""
+
+    def connected(self) -> None:
+        """Media can flow."""
+
+    def channel_opened(self) -> None:
+        """Messages can be sent."""
+
+    def lost(self) -> None:
+        """The connection failed or the browser closed it. Comes once, and not after `close`."""
+
+
+class Peer:
+    """An answered connection. Make it, `answer` the offer, add candidates as they come, `close` it in every case."""
+
+    def __init__(self, outlet: Outlet, listener: PeerListener) -> None:
+        self._outlet = outlet
+        self._listener = listener
+        # An empty list: by default the library asks a public server for its address.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._channel: RTCDataChannel | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answered = asyncio.Event()
+        self._candidates = 0
+        self._closed = False
+        self._connection.on("track", self._on_track)
+        self._connection.on("datachannel", self._on_channel)
+        self._connection.on("connectionstatechange", self._on_state)
+
+    @property
+    def state(self) -> str:
+        """The connection's state: new, connecting, connected, failed or closed."""
+        return str(self._connection.connectionState)
+
+    async def answer(self, offer_sdp: str) -> str:
+        """Take the browser's offer and return the answer's SDP. Raises `OfferRefused` with a sentence."""
+        connection = self._connection
+        for track, order in ((self._outlet.face, VIDEO_ORDER), (self._outlet.voice, ("audio/opus",))):
+            connection.addTrack(track)
+            # Only preferences set before the offer is taken count in the answer.
+            codecs = RTCRtpSender.getCapabilities(track.kind).codecs
+            ordered = sorted(
+                (codec for codec in codecs if codec.mimeType in order), key=lambda c: order.index(c.mimeType)
+            )
+            next(t for t in connection.getTransceivers() if t.kind == track.kind).setCodecPreferences(ordered)
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
+            answer = await connection.createAnswer()
+            self._follow_codec()
+            await connection.setLocalDescription(answer)
+        except OfferRefused:
+            raise
+        except Exception as error:
+            log.info("offer refused: %s: %s", type(error).__name__, error)
+            raise OfferRefused(
+                "The browser's offer could not be understood: it needs sound with Opus and a picture with H.264 or VP8."
+            ) from error
+        self._answered.set()
+        return str(connection.localDescription.sdp)
+
+    def _follow_codec(self) -> None:
+        senders = {t.kind: t for t in self._connection.getTransceivers() if t.mid is not None}
+        if not {"audio", "video"} <= senders.keys():
+            raise OfferRefused("The browser's offer has to ask for one picture and one sound.")
+        video = senders["video"]
+        if video._codecs[0].mimeType.lower() == "video/h264":
+            # Packets are made by the outlet, so it and not the sender must hear of lost pictures.
+            video.sender._send_keyframe = self._outlet.request_key_frame
+        else:
+            self._outlet.send_frames_raw()
+
+    async def add_candidate(self, candidate: Mapping[str, Any] | None) -> None:
+        """Add a trickled candidate as browsers write it. Ones that cannot be used are ignored.
+
+        The end of candidates is not passed on: with it the library gives up at once when no candidate could be resolved,
+        though the browser's own checks may still arrive and show its address.
+        """
+        text = str(candidate.get("candidate") or "") if candidate else ""
+        self._candidates += 1
+        if not candidate or not text or self._closed or self._candidates > MOST_CANDIDATES:
+            return
+        try:
+            parsed = candidate_from_sdp(text.removeprefix("candidate:"))
+            parsed.sdpMid = candidate.get("sdpMid")
+            parsed.sdpMLineIndex = candidate.get("sdpMLineIndex")
+        except (ValueError, IndexError, AssertionError):
+            return
+        self._spawn(self._add(parsed))
+
+    async def _add(self, candidate: Any) -> None:
+        await self._answered.wait()
+        # Names that hide an address may not resolve, and what is not UDP is not understood.
+        with suppress(ValueError, OSError, ConnectionError):
+            await self._connection.addIceCandidate(candidate)
+
+    def send(self, event: Mapping[str, Any]) -> bool:
+        """Send an event over the data channel; false when it is not open or the browser does not keep up."""
+        channel = self._channel
+        if channel is None or channel.readyState != "open" or channel.bufferedAmount > LONGEST_BUFFER_BYTES:
+            return False
+        channel.send(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+        return True
+
+    async def close(self) -> None:
+        """Release everything: tasks, tracks, sockets. Safe to call again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._outlet.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await asyncio.wait_for(self._connection.close(), CLOSE_WITHIN_S)
+        except TimeoutError:
+            log.warning("a connection did not close within %g s", CLOSE_WITHIN_S)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task of a connection failed", exc_info=error)
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio":
+            self._spawn(self._listen(track))
+
+    async def _listen(self, track: MediaStreamTrack) -> None:
+        resampler = AudioResampler(format="flt", layout="mono", rate=HEARING_RATE_HZ)
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            assert isinstance(frame, AudioFrame)
+            # The time of a frame is of no use here, and a gap in it would confuse the resampler.
+            frame.pts = None
+            for resampled in resampler.resample(frame):
+                self._listener.heard(np.ascontiguousarray(resampled.to_ndarray()[0], np.float32))
+
+    def _on_channel(self, channel: RTCDataChannel) -> None:
+        if channel.label != CHANNEL_LABEL or self._channel is not None:
+            channel.close()
+            return
+        self._channel = channel
+        channel.on("message", self._on_message)
+        self._listener.channel_opened()
+
+    def _on_message(self, text: str | bytes) -> None:
+        if self._closed or not isinstance(text, str) or len(text) > LONGEST_MESSAGE:
+            return
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(message, dict):
+            self._listener.received(message)
+
+    def _on_state(self) -> None:
+        if self._closed:
+            return
+        if self.state == "connected":
+            self._listener.connected()
+        elif self.state in {"failed", "closed"}:
+            self._listener.lost()
