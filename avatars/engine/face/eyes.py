@@ -158,7 +158,7 @@ def find_eye(picture: Picture, landmarks: Array, ids: EyeIds) -> Eye:
 
     def local(pixels: Array) -> Array:
         offset = pixels - centre
-        return np.stack([offset @ axis, offset @ down], axis=-1) / np.float32(width)
+        return np.asarray(np.stack([offset @ axis, offset @ down], axis=-1) / width, np.float32)
 
     reach = REACH * width
     # A box with nothing of the picture in it would be none: an eye beyond the edge keeps its nearest pixels.

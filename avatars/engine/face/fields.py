@@ -55,7 +55,7 @@ class MouthFields:
         return flat[0].reshape(rows, columns, 2), flat[1].reshape(rows, columns, 2)
 
     def contours(self, weights: Array) -> tuple[Array, Array]:
-        """The moved inner lips, upper and lower, as (CONTOUR_POINTS, 2) in face coordinates. They touch, never cross."""
+        """The moved inner lips, upper and lower, (CONTOUR_POINTS, 2) in face coordinates. They touch, never cross."""
         upper = np.tensordot(weights, self.contour_upper, 1)
         lower = np.tensordot(weights, self.contour_lower, 1)
         upper += np.stack([self.contour_x, self.contour_upper_y], axis=-1)
@@ -108,7 +108,7 @@ def build_fields(
 
 
 def inverse(forward: Array) -> Array:
-    """For each node the displacement to where its pixel comes from: b with b(p) = -f(p + b). (rows, columns, 2) pixels."""
+    """For each node the way to where its pixel comes from: b with b(p) = -f(p + b). (rows, columns, 2) pixels."""
     rows, columns = forward.shape[:2]
     base_x, base_y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
     back = -forward
@@ -118,7 +118,7 @@ def inverse(forward: Array) -> Array:
     return back
 
 
-def look_up(field: Array, columns: Array, rows: Array) -> Array:
+def look_up(field: Array, columns: NDArray[np.floating], rows: NDArray[np.floating]) -> Array:
     """Bilinear values of a grid at fractional grid positions; the edge goes on outside."""
     return np.asarray(
         cv2.remap(

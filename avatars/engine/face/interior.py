@@ -43,7 +43,7 @@ class Opening:
 
 
 def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float) -> Array:
-    """The picture behind the lips, (rows, columns, 3) float32 BGR; only what lies between the lips is meant to be seen."""
+    """The picture behind the lips, (rows, columns, 3) float32 BGR; only what lies between them is meant to be seen."""
     if kind is not Kind.PHOTO:
         return _flat(opening, palette, iod_px)
     x, y = opening.x, opening.y
@@ -95,7 +95,8 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
     if opening.own is None or opening.own_alpha is None:
         row_shade, rise = UPPER_ROW.at(x - centre * 0.3)
         edge = UPPER_EDGE - rise
-        colour = colour * (1 - 0.30 * np.exp(-np.maximum(0, y - edge) / 0.025) * (y > edge))[..., None]
+        under = 1 - 0.30 * np.exp(-np.maximum(0, y - edge) / 0.025) * (y > edge)
+        colour = np.asarray(colour * under[..., None], np.float32)
         alpha = (
             np.clip((edge - y) * iod_px + 0.5, 0, 1)
             * smoothstep(edge - UPPER_HEIGHT - 0.01, edge - UPPER_HEIGHT + 0.01, y)

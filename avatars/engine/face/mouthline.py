@@ -54,13 +54,13 @@ def find_mouth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame
     def curve(ids: tuple[int, ...]) -> NDArray[np.float32]:
         points = local[list(ids)]
         order = np.argsort(points[:, 0], kind="stable")
-        return np.interp(xs, points[order, 0], points[order, 1]).astype(np.float32)
+        return np.asarray(np.interp(xs, points[order, 0], points[order, 1]), np.float32)
 
     upper, lower = curve(INNER_UPPER), curve(INNER_LOWER)
     lower = np.maximum(lower, upper)
     gap = float(np.mean((lower - upper)[COLUMNS // 3 : -COLUMNS // 3]))
     if gap < CLOSED_GAP_IOD:
-        upper = lower = _dark_line(picture, frame, xs, (upper + lower) / 2)
+        upper = lower = _dark_line(picture, frame, xs, np.float32(0.5) * (upper + lower))
     outer_upper, outer_lower = curve(OUTER_UPPER), curve(OUTER_LOWER)
     middle = COLUMNS // 2
     return MouthLine(
@@ -102,4 +102,4 @@ def _dark_line(
         path[column - 1] = path[column] + came_from[path[column], column]
     shift = cv2.GaussianBlur(offsets[path][None], (0, 0), 3.0, borderType=cv2.BORDER_REPLICATE)[0]
     fade = smoothstep(1.0, 0.75, np.abs(xs) / xs[-1])
-    return (guess + shift * fade).astype(np.float32)
+    return np.asarray(guess + shift * fade, np.float32)

@@ -44,7 +44,7 @@ def measure_palette(
             if patch.size:
                 patches.append(patch.reshape(-1, 3))
         pixels = np.concatenate(patches) if patches else np.full((1, 3), 128, np.uint8)
-        return np.median(pixels, axis=0).astype(np.float32)
+        return np.asarray(np.median(pixels, axis=0), np.float32)
 
     skin = np.maximum(median(CHEEKS, radius), 1)
     lip = np.maximum(median(LOWER_LIP_POINTS, max(1, radius // 3)), 1)

@@ -26,4 +26,4 @@ def interpolate(
     flat = queries.reshape(-1, 2).astype(np.float64)
     kernel = -np.linalg.norm(flat[:, None] - points64[None], axis=2)
     field = kernel @ solved[:count] + np.column_stack([np.ones(len(flat)), flat]) @ solved[count:]
-    return field.reshape(*queries.shape[:-1], values.shape[1]).astype(np.float32)
+    return np.asarray(field.reshape(*queries.shape[:-1], values.shape[1]), np.float32)

@@ -11,6 +11,7 @@ from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.interior import Opening, draw_interior
 from avatars.engine.face.rig import Rig
+from avatars.engine.face.sampling import sample
 from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
 from avatars.engine.face.shapes import JAW_DROP
 from avatars.engine.face.weights import WEIGHT_COUNT, shape_weights
@@ -80,15 +81,15 @@ class FaceRenderer:
         speaking = bool(np.abs(weights).max() > 1e-3)
         shade = self._move_mouth(weights, head, controls) if speaking else None
         full = self._map[: self.height, : self.width]
-        cv2.remap(self._source, full, None, cv2.INTER_LINEAR, dst=self._warped, borderMode=cv2.BORDER_REPLICATE)
+        sample(self._source, full, self._warped)
         if speaking:
             if shade is not None:
                 self._shade(shade)
             self._draw_mouth(weights, controls)
         if not moved:
             return self._warped
-        cv2.remap(rig.matte, full, None, cv2.INTER_LINEAR, dst=self._matte, borderMode=cv2.BORDER_REPLICATE)
-        cv2.subtract(1.0, self._matte, dst=self._around)
+        sample(rig.matte, full, self._matte)
+        np.subtract(1, self._matte, out=self._around)
         return np.asarray(cv2.blendLinear(self._warped, rig.portrait.plate, self._matte, self._around), np.uint8)
 
     def _draw_eyes(self, controls: Controls) -> None:
@@ -121,7 +122,7 @@ class FaceRenderer:
         posed = -head[region]
         at_x = np.arange(columns, dtype=np.float32)[None] + posed[..., 0] / STEP_PX
         at_y = np.arange(rows, dtype=np.float32)[:, None] + posed[..., 1] / STEP_PX
-        upper, lower = (posed + look_up(field, at_x, at_y) for field in back)
+        upper, lower = (np.add(posed, look_up(field, at_x, at_y)) for field in back)
         left, top = fields.column * STEP_PX, fields.row * STEP_PX
         size = (columns * STEP_PX, rows * STEP_PX)
         pixels = slice(top, top + size[1]), slice(left, left + size[0])
@@ -130,7 +131,7 @@ class FaceRenderer:
         upper_map = cv2.resize(upper, size, interpolation=cv2.INTER_LINEAR)
         lower_map = cv2.resize(lower, size, interpolation=cv2.INTER_LINEAR)
         upper_map[band.stop :] = lower_map[band.stop :]
-        upper_map[band] += (lower_map[band] - upper_map[band]) * mask[..., None]
+        upper_map[band] = upper_map[band] + (lower_map[band] - upper_map[band]) * mask[..., None]
         cv2.add(upper_map, self._identity[pixels], dst=target)
         if rig.shading is None:
             return None
@@ -148,8 +149,8 @@ class FaceRenderer:
     def _below_seam(self, weights: Array, head_map: Array) -> tuple[Array, slice]:
         """How far each pixel is below the moved seam, 0..1, for the rows of the region where that is in question.
 
-        head_map: the region's map with only the head's pose in it. Keeps what `_draw_mouth` needs: the box of the mouth,
-        its face coordinates and the moved inner lips over it.
+        head_map: the region's map with only the head's pose in it. Keeps what `_draw_mouth` needs: the box of the
+        mouth, its face coordinates and the moved inner lips over it.
         """
         rig = self.rig
         upper, lower = rig.fields.contours(weights)
@@ -212,11 +213,11 @@ class FaceRenderer:
             own = alpha = None
             if rig.own_teeth is not None:
                 place = self._before_mouth[:rows_seen, :columns_seen]
-                own = cv2.remap(rig.portrait.picture, place, None, cv2.INTER_LINEAR).astype(np.float32)
-                alpha = cv2.remap(rig.own_teeth, place, None, cv2.INTER_LINEAR)
+                own = sample(rig.portrait.picture, place).astype(np.float32)
+                alpha = sample(rig.own_teeth, place)
+            still_open = 0.42 * rig.mouth.gap * (1 - float(weights[RELAX])) if rig.mouth.is_open else 0.0
             opening = Opening(
-                x, y, upper, lower,
-                JAW_DROP * float(weights[0]) + (0.42 * rig.mouth.gap * (1 - float(weights[RELAX])) if rig.mouth.is_open else 0),
+                x, y, upper, lower, JAW_DROP * float(weights[0]) + still_open,
                 float(controls[Control.ROUND]), float(controls[Control.TONGUE]), float(controls[Control.PRESS]),
                 own, alpha,
             )  # fmt: skip
@@ -224,11 +225,11 @@ class FaceRenderer:
             within *= float(smoothstep(0.006, 0.03, widest))
             picture += (np.clip(inside, 0, 255) - picture) * within[..., None]
         if rig.mouth.is_open and weights[RELAX] > 0.5:
-            self._contact_line(picture, x, y, (upper + lower) / 2, gap, float(weights[RELAX]))
+            self._contact_line(picture, x, y, np.float32(0.5) * (upper + lower), gap, float(weights[RELAX]))
         np.copyto(target, np.clip(picture + 0.5, 0, 255).astype(np.uint8))
 
     def _contact_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array, relax: float) -> None:
-        """Where the lips of an open source meet there is no line in its pixels: heal what is left of the teeth, and shade."""
+        """Where the lips of an open source meet its pixels have no line: heal what is left of the teeth, and shade."""
         rig = self.rig
         iod = rig.frame.iod_px
         low, high = self._corners

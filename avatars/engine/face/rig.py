@@ -1,4 +1,4 @@
-"""A rig: everything about one portrait that does not change from frame to frame. Shared by all sessions of an avatar."""
+"""A rig: all about one portrait that does not change from frame to frame. Shared by all sessions of an avatar."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -64,7 +64,7 @@ class Rig:
             ),
             shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
             own_teeth=own_teeth(portrait.picture, frame, mouth, palette) if photo else None,
-            matte=portrait.matte.astype(np.float32) / 255,
+            matte=portrait.matte.astype(np.float32) / np.float32(255),
         )
 
     @property

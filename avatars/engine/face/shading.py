@@ -89,10 +89,10 @@ def _fold(local: Array, frame: FaceFrame, landmarks: Array, a: float, side: floa
 def _face_mask(landmarks: Array, frame: FaceFrame, fields: MouthFields, size: tuple[int, int]) -> Array:
     mask = np.zeros((size[1], size[0]), np.float32)
     cv2.fillPoly(mask, [landmarks[list(FACE_OVAL), :2].round().astype(np.int32)], 1.0)
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.06 * frame.iod_px)
+    soft = cv2.GaussianBlur(mask, (0, 0), 0.06 * frame.iod_px)
     rows, columns = fields.shape
     nodes = grid_nodes(fields.column + columns, fields.row + rows)[fields.row :, fields.column :]
-    return smoothstep(0.45, 0.95, cv2.remap(mask, nodes[..., 0], nodes[..., 1], cv2.INTER_LINEAR))
+    return smoothstep(0.45, 0.95, cv2.remap(soft, nodes[..., 0], nodes[..., 1], cv2.INTER_LINEAR))
 
 
 def shading_weights(controls: Controls, relax: float, *, smiling: float) -> Array:

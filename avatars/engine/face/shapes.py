@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from avatars.engine.face.falloff import bell, smoothstep
 from avatars.engine.face.mouthline import MouthLine
@@ -43,20 +43,19 @@ class Place:
         backwards never meets the other lip.
         """
         x, y = points[..., 0], points[..., 1]
-        across = np.abs(x) / mouth.half_width
+        across = np.asarray(np.abs(x) / mouth.half_width, np.float32)
         own_seam = np.interp(x, mouth.xs, mouth.lower if lower else mouth.upper).astype(np.float32)
         from_seam = np.where(across < 1, y - own_seam, y - mouth.seam(x))
         inside = across < 1
         from_seam = np.where(inside, np.maximum(from_seam, 0) if lower else np.minimum(from_seam, 0), from_seam)
         below = np.where(inside, lower, from_seam > 0)
-        return cls(
-            x, y, from_seam.astype(np.float32), across, np.sign(x).astype(np.float32), below, chin, mouth.half_width
-        )
+        side = np.sign(x).astype(np.float32)
+        return cls(x, y, from_seam.astype(np.float32), across, side, below, chin, mouth.half_width)
 
     @property
     def opening_profile(self) -> Field:
         """1 in the middle, 0 from 93 % of the width: the last of the lips stays sealed."""
-        return np.power(np.maximum(0, 1 - np.square(self.across / 0.93)), 0.6).astype(np.float32)
+        return np.asarray(np.power(np.maximum(0, 1 - np.square(self.across / 0.93)), 0.6), np.float32)
 
     @property
     def corner_weight(self) -> Field:
@@ -85,7 +84,7 @@ class Place:
         return np.exp(-np.square(np.maximum(0, np.abs(self.from_seam) - thickness)) / (2 * 0.10**2)).astype(np.float32)
 
 
-def _field(dx: Field | float, dy: Field | float, like: Field) -> Field:
+def _field(dx: ArrayLike, dy: ArrayLike, like: Field) -> Field:
     return np.stack([np.broadcast_to(dx, like.shape), np.broadcast_to(dy, like.shape)], axis=-1).astype(np.float32)
 
 
