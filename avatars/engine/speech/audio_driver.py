@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import FRAME_MS, MOUTH_COUNT, Control
-from avatars.engine.speech.coarticulation import SPEAKING_RELAX, frame_count
+from avatars.engine.speech.coarticulation import LEAD_S, SPEAKING_RELAX, frame_count
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
 
 Array = NDArray[np.float32]
@@ -20,7 +20,6 @@ WINDOW: Final = 1024
 QUIETEST_DBFS: Final = -52.0
 ABOVE_FLOOR_DB: Final = 9.0
 SPAN_DB: Final = 26.0
-MARGIN_S: Final = 0.040
 
 
 def mouth_from_sound(samples: Array) -> Array:
@@ -30,7 +29,7 @@ def mouth_from_sound(samples: Array) -> Array:
     if frames == 0:
         return track
     track[:, Control.RELAX] = SPEAKING_RELAX
-    centres = ((np.arange(frames) + 0.5) * FRAME_MS / 1000 + MARGIN_S) * SAMPLE_RATE_HZ
+    centres = ((np.arange(frames) + 0.5) * FRAME_MS / 1000 + LEAD_S) * SAMPLE_RATE_HZ
     padded = np.pad(samples, (WINDOW, WINDOW + SAMPLE_RATE_HZ // 10))
     starts = (centres + WINDOW / 2).astype(int)
     pieces = np.stack([padded[start : start + WINDOW] for start in starts]) * np.hanning(WINDOW).astype(np.float32)
