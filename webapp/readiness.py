@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
@@ -45,6 +46,17 @@ def media_workers() -> Part:
     return {"ok": True, "message": f"Media workers running: {count}."}
 
 
+def brain() -> Part:
+    """Ask the local brain whether it has loaded; a remote one is asked when it is needed."""
+    from realtime.brain import brain_ready, brain_url
+
+    if settings.LLM_URL:
+        return {"ok": True, "message": "A remote language model is configured."}
+    if brain_ready(brain_url(settings.BRAIN_PORT)):
+        return {"ok": True, "message": "The local brain answers."}
+    return {"ok": False, "message": "The local brain does not answer yet."}
+
+
 def readiness() -> dict[str, Part]:
     """Look at every part."""
-    return {"database": database(), "valkey": valkey(), "media": media_workers()}
+    return {"database": database(), "valkey": valkey(), "media": media_workers(), "brain": brain()}

@@ -147,7 +147,13 @@ CACHES = {
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [VALKEY_URL], "prefix": "parlo", "capacity": 1000, "expiry": 20},
+        # Longer than the 5 s for which the layer lets the server keep a question open.
+        "CONFIG": {
+            "hosts": [{"address": VALKEY_URL, "socket_timeout": 15, "socket_connect_timeout": 3}],
+            "prefix": "parlo",
+            "capacity": 1000,
+            "expiry": 20,
+        },
     }
 }
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
@@ -281,6 +287,8 @@ try:
 except ValueError as error:
     # Reported by webapp.checks, which keeps `manage.py run` from starting.
     ICE_SERVERS, ICE_SERVERS_ERROR = [], str(error)
+# Offer 127.0.0.1 to browsers even where there is a network; only for browsers on this machine.
+ICE_LOOPBACK = env.bool("ICE_LOOPBACK", False)
 BRAIN_PORT = _number("BRAIN_PORT", 8091)
 LLM_URL = env.str("LLM_URL", "")
 LLM_MODEL = env.str("LLM_MODEL", "")

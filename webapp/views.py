@@ -31,7 +31,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Say whether a conversation could start now: database, Valkey and a media worker are there."""
     parts = readiness()
     ready = all(part["ok"] for part in parts.values())
-    return JsonResponse({"ok": ready, "parts": parts}, status=200 if ready else 503)
+    response = JsonResponse({"ok": ready, "parts": parts}, status=200 if ready else 503)
+    # Not being ready yet is an answer here, and no error to log each time somebody asks.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def may_read_metrics(request: HttpRequest) -> bool:

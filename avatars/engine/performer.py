@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avatars.engine.accents import accents
 from avatars.engine.activity import Activity
-from avatars.engine.controls import FRAME_MS, MOUTH, MOUTH_COUNT, Control, Controls
+from avatars.engine.controls import FRAME_MS, MOUTH, MOUTH_COUNT, Control, Controls, rest
 from avatars.engine.face import FaceRenderer
 from avatars.engine.motion import Motion
 from avatars.engine.speech.mouth import mouth_track
@@ -98,12 +98,14 @@ class Performer:
         self._queue: deque[_Queued] = deque()
         self._activity = Activity.IDLE
         self._turn: int | None = None
+        self._sounding = False
         self._said_frames = 0
         self._fading = _SILENCE
         # The mouth that was drawn last and how far it still is from rest, in frames.
         self._mouth = np.zeros(MOUTH_COUNT, np.float32)
         self._closing = 0
         self._relax = RESTING_RELAX
+        self._picture = renderer.render(rest())
 
     def set_activity(self, activity: Activity) -> None:
         """How the avatar should hold itself from the next frame on."""
@@ -124,7 +126,7 @@ class Performer:
                 start = speaking.at * SAMPLES_PER_FRAME
                 self._fading = speaking.line.samples[start : start + SAMPLES_PER_FRAME] * _FADE
             self._queue.clear()
-            self._turn = None
+            self._turn, self._sounding = None, False
             return playback
 
     @property
@@ -134,7 +136,7 @@ class Performer:
             return self._playback()
 
     def _playback(self) -> Playback:
-        return Playback(self._turn, float(self._said_frames * FRAME_MS))
+        return Playback(self._turn if self._sounding else None, float(self._said_frames * FRAME_MS))
 
     @property
     def queued_ms(self) -> int:
@@ -142,8 +144,8 @@ class Performer:
         with self._lock:
             return sum(queued.left for queued in self._queue) * FRAME_MS
 
-    def next(self) -> Take:
-        """Perform the next frame."""
+    def next(self, *, draw: bool = True) -> Take:
+        """Perform the next frame; without `draw`, for a picture that comes too late, it shows the last one again."""
         with self._lock:
             samples, mouth, accent = self._advance()
             activity = self._activity
@@ -151,17 +153,21 @@ class Performer:
         if accent is not None:
             controls += accent
         controls[MOUTH] = self._eased(mouth)
-        return Take(self._renderer.render(controls), samples, controls)
+        if draw:
+            self._picture = self._renderer.render(controls)
+        return Take(self._picture, samples, controls)
 
     def _advance(self) -> tuple[NDArray[np.float32], Controls | None, Controls | None]:
         """Take the next frame off the queue: sound, mouth and accent; the latter two None in silence."""
         if not self._queue:
             samples, self._fading = self._fading, _SILENCE
-            self._turn = None
+            # A turn whose next line is late goes on where it stopped.
+            self._sounding = False
             return samples, None, None
         queued = self._queue[0]
         if queued.turn != self._turn:
             self._turn, self._said_frames = queued.turn, 0
+        self._sounding = True
         at = queued.at
         line = queued.line
         samples = line.samples[at * SAMPLES_PER_FRAME : (at + 1) * SAMPLES_PER_FRAME]

@@ -35,7 +35,7 @@ CLOSE_WITHIN_S: Final = 5.0
 VIDEO_ORDER: Final = ("video/H264", "video/VP8", "video/rtx")
 
 
-class OfferRefused(Exception):  # noqa: N818 - a refusal, with a sentence for the visitor
+class OfferRefused(Exception):
     """The browser's offer cannot be answered."""
 
 

@@ -1,6 +1,7 @@
 """A visitor: real Chromium with a microphone that plays a WAV file, and what it recorded of the avatar."""
 
 import shutil
+import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,15 @@ def write_microphone(path: Path, *parts: NDArray[np.float32] | float, rate_hz: i
         file.setsampwidth(2)
         file.setframerate(MICROPHONE_RATE_HZ)
         file.writeframes(samples.tobytes())
+
+
+def wait_until(page: Page, expression: str, within_ms: int = 20_000) -> None:
+    """Wait until JavaScript says so; asked from outside, because the pages' policy forbids code made of strings."""
+    deadline = time.monotonic() + within_ms / 1000
+    while not page.evaluate(expression):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"within {within_ms} ms it did not become true: {expression}")
+        page.wait_for_timeout(30)
 
 
 @contextmanager

@@ -1,0 +1,209 @@
+"""Signalling: the page and the media worker arrange a call through this WebSocket. No media pass through it."""
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import structlog
+from asgiref.sync import sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.core.cache import cache
+
+from avatars.models import Avatar
+from avatars.permissions import can_talk, can_view
+from realtime.placement import WorkerRecord, find_worker, least_loaded
+from realtime.tokens import issue_token, read_token
+
+logger = structlog.get_logger(__name__)
+
+CLOSE_NOT_FOUND: Final = 4404
+CLOSE_TOO_MANY: Final = 4429
+JOINS_A_MINUTE: Final = 30
+MESSAGES_A_SECOND: Final = 40
+LONGEST_SDP: Final = 65_536
+LONGEST_CANDIDATE: Final = 2_048
+OPENED_WITHIN_S: Final = 8.0
+WATCH_S: Final = 0.5
+FULL_RETRY_S: Final = 10
+
+NOT_READY: Final = "This avatar is not ready to talk yet."
+NO_WORKER: Final = "Nobody is on stage: no media worker is running. Whoever runs this Parlo can start one."
+FULL: Final = "All places are taken at the moment. Try again in a little while."
+LOST: Final = "The machine that held this conversation stopped."
+SLOW: Final = "The media worker did not answer in time. Try again."
+UNAVAILABLE: Final = "Parlo cannot arrange calls at the moment. Try again in a little while."
+
+
+class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
+    """One page that talks, or wants to. After `join` it belongs to one session on one media worker."""
+
+    avatar: Avatar
+    session: UUID | None = None
+    worker: WorkerRecord | None = None
+    opened: asyncio.Event
+    watch: asyncio.Task[None] | None = None
+    left = False
+
+    async def connect(self) -> None:
+        """Authorise; the socket is accepted first, so that the page can be told why it is closed."""
+        await self.accept()
+        self.opened = asyncio.Event()
+        self.recent: deque[float] = deque(maxlen=MESSAGES_A_SECOND)
+        avatar = await Avatar.objects.filter(code=self.scope["url_route"]["kwargs"]["code"]).afirst()
+        if avatar is None or not await sync_to_async(can_view)(self.scope["user"], avatar):
+            await self.close(CLOSE_NOT_FOUND)
+            return
+        self.avatar = avatar
+
+    async def disconnect(self, code: int) -> None:
+        """Tell the worker; it waits a moment for the page to come back."""
+        if self.watch:
+            self.watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.watch
+        if not self.left:
+            await self._tell_worker("gone")
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        """Read a message; what is not JSON counts as one that says nothing."""
+        with suppress(ValueError, RecursionError):
+            return await super().decode_json(text_data)
+        return None
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """Take text only, and not more of it than a page has to say."""
+        now = time.monotonic()
+        if len(self.recent) == MESSAGES_A_SECOND and now - self.recent[0] < 1:
+            await self.close(CLOSE_TOO_MANY)
+            return
+        self.recent.append(now)
+        if text_data:
+            await super().receive(text_data=text_data, **kwargs)
+
+    async def receive_json(self, content: Any, **_: Any) -> None:
+        """Act on one message of the page."""
+        if not isinstance(content, dict) or not hasattr(self, "avatar"):
+            return
+        match content.get("type"):
+            case "ping":
+                await self.send_json({"type": "pong"})
+            case "join" if self.session is None:
+                await self._join(content.get("token"))
+            case "offer" if isinstance(sdp := content.get("sdp"), str) and len(sdp) <= LONGEST_SDP:
+                await self._tell_worker("offer", sdp=sdp)
+            case "candidate" if len(str(content.get("candidate"))) <= LONGEST_CANDIDATE:
+                candidate = content.get("candidate")
+                await self._tell_worker("candidate", candidate=candidate if isinstance(candidate, dict) else None)
+            case "leave":
+                self.left = True
+                await self._tell_worker("leave")
+
+    async def _join(self, token: object) -> None:
+        user = self.scope["user"]
+        await self.avatar.arefresh_from_db()
+        if not await sync_to_async(can_talk)(user, self.avatar):
+            await self._refuse("not_ready", NOT_READY)
+            return
+        try:
+            if await self._joins_too_often():
+                await self.close(CLOSE_TOO_MANY)
+                return
+            self.session = read_token(token, self.avatar.code)
+            self.worker = await self._place()
+            if self.worker is None:
+                return
+            await self._tell_worker("open", avatar=self.avatar.code, user=user.pk)
+            self.watch = self.watch or asyncio.create_task(self._watch_worker())
+        except Exception as error:
+            logger.warning("A call could not be arranged", reason=str(error))
+            await self._refuse("internal", UNAVAILABLE)
+
+    async def _place(self) -> WorkerRecord | None:
+        """The worker that holds the session already, else the one with the most room; else a refusal."""
+        if self.session is not None:
+            holder = await cache.aget(f"session:{self.session.hex}")
+            if holder and (worker := await sync_to_async(find_worker)(holder)):
+                return worker
+        self.session = self.session or uuid4()
+        worker = await sync_to_async(least_loaded)()
+        if worker is None:
+            await self._refuse("no_worker", NO_WORKER)
+        elif worker.room <= 0:
+            await self._refuse("full", FULL, retry_after_s=FULL_RETRY_S)
+        else:
+            return worker
+        return None
+
+    async def _joins_too_often(self) -> bool:
+        client = self.scope.get("client") or ("", 0)
+        key = f"joins:{client[0]}:{int(time.time() // 60)}"
+        await cache.aadd(key, 0, 120)
+        return bool(await cache.aincr(key) > JOINS_A_MINUTE)
+
+    async def _tell_worker(self, kind: str, **values: Any) -> None:
+        if self.worker is None or self.session is None:
+            return
+        message = {"type": kind, "session": self.session.hex, "reply": self.channel_name, **values}
+        try:
+            await self.channel_layer.send(self.worker.channel, message)
+        except Exception as error:
+            logger.warning("The media worker could not be told", message=kind, reason=str(error))
+
+    async def _refuse(self, code: str, message: str, **values: Any) -> None:
+        self.session = self.worker = None
+        await self.send_json({"type": "error", "code": code, "message": message, **values})
+
+    # What the media worker says
+
+    async def media_opened(self, event: dict[str, Any]) -> None:
+        """The session has a place."""
+        if self.session is None or event["session"] != self.session.hex:
+            return
+        self.opened.set()
+        await self.send_json(
+            {
+                "type": "ready",
+                "session": self.session.hex,
+                "token": issue_token(self.session, self.avatar.code),
+                "ice_servers": settings.ICE_SERVERS,
+            }
+        )
+
+    async def media_answer(self, event: dict[str, Any]) -> None:
+        """The answer to the page's offer."""
+        await self.send_json({"type": "answer", "sdp": event["sdp"]})
+
+    async def media_refused(self, event: dict[str, Any]) -> None:
+        """The worker cannot do it."""
+        self.opened.set()
+        await self.send_json({"type": "error", "code": event["code"], "message": event["message"]})
+
+    async def media_ended(self, event: dict[str, Any]) -> None:
+        """The session is over."""
+        self.left = True
+        await self.send_json({"type": "ended", "reason": event["reason"], "message": event["message"]})
+
+    async def _watch_worker(self) -> None:
+        """A worker that dies cannot say so, and one that hangs says nothing."""
+        try:
+            async with asyncio.timeout(OPENED_WITHIN_S):
+                await self.opened.wait()
+        except TimeoutError:
+            await self._refuse("internal", SLOW)
+            return
+        while self.worker is not None:
+            await asyncio.sleep(WATCH_S)
+            try:
+                alive = await sync_to_async(find_worker)(self.worker.name)
+            except Exception as error:
+                logger.warning("The media worker could not be looked for", reason=str(error))
+                continue
+            if alive is None:
+                self.left = True
+                await self.send_json({"type": "error", "code": "worker_lost", "message": LOST})
+                return

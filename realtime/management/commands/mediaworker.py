@@ -1,0 +1,45 @@
+"""`manage.py mediaworker`: the process that holds live conversations."""
+
+import asyncio
+import signal
+from typing import Any
+
+import cv2
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from realtime.agent import ProviderError, build_providers
+from realtime.rtc import offer_loopback
+from realtime.warm_up import warm_up
+from realtime.worker import MediaWorker
+
+
+class Command(BaseCommand):
+    """Loads the models, then serves until it is told to stop."""
+
+    help = "Hold live conversations: WebRTC, agents, faces."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--capacity", type=int, default=settings.MEDIA_WORKER_CAPACITY)
+
+    def handle(self, *, capacity: int, **options: Any) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        # The sessions are the parallelism.
+        cv2.setNumThreads(1)
+        offer_loopback(always=settings.ICE_LOOPBACK)
+        try:
+            providers = build_providers(settings)
+        except ProviderError as error:
+            raise CommandError(str(error)) from error
+        warm_up(providers)
+
+        async def serve() -> None:
+            worker = MediaWorker(providers, capacity)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, worker.stop)
+            self.stdout.write(f"The media worker is ready for {capacity} conversations.")
+            await worker.run()
+
+        asyncio.run(serve())

@@ -1,0 +1,77 @@
+"""The avatar on stage: what its agent commands, done by a performer, and told to the page."""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import structlog
+
+from avatars.engine.performer import Activity, Line, Performer, Playback
+from avatars.engine.speech.spoken import Speech
+
+logger = structlog.get_logger(__name__)
+
+
+class LiveStage:
+    """Implements the agent's `Stage`. Lives as long as the session, over as many connections as it takes.
+
+    prepare: one thread that works speech out, so that lines stay in order. tell: sends an event to the page.
+    """
+
+    def __init__(self, performer: Performer, prepare: Executor, tell: Callable[[dict[str, Any]], object]) -> None:
+        self.performer = performer
+        self._prepare = prepare
+        self._tell = tell
+        self._cuts = 0
+        self._preparing_ms = 0.0
+        self._state: dict[str, Any] | None = None
+
+    def play(self, turn: int, speech: Speech) -> None:
+        """Queue speech of a turn; it is worked out beside the event loop first."""
+        cuts, duration_ms = self._cuts, speech.duration_s * 1000
+        self._preparing_ms += duration_ms
+        loop = asyncio.get_running_loop()
+        seed = zlib.crc32(speech.text.encode())
+        work = loop.run_in_executor(self._prepare, Line.prepare, speech, seed)
+
+        def prepared(done: asyncio.Future[Line]) -> None:
+            if cuts != self._cuts or done.cancelled():
+                return
+            self._preparing_ms -= duration_ms
+            if error := done.exception():
+                logger.error("Speech could not be performed", exc_info=error)
+            else:
+                self.performer.say(turn, done.result())
+
+        work.add_done_callback(prepared)
+
+    def interrupt(self) -> Playback:
+        """Fall silent and drop what waits."""
+        self._cuts += 1
+        self._preparing_ms = 0.0
+        return self.performer.cut()
+
+    def playback(self) -> Playback:
+        """What is being said."""
+        return self.performer.playback
+
+    def queued_ms(self) -> int:
+        """How much waits to be said, in preparation or ready."""
+        return self.performer.queued_ms + round(self._preparing_ms)
+
+    def set_activity(self, activity: Activity) -> None:
+        """How the avatar holds itself."""
+        self.performer.set_activity(activity)
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Tell the page."""
+        if event["type"] == "state":
+            self._state = event
+        self._tell(event)
+
+    def repeat_state(self) -> None:
+        """Tell a page that has come back how things stand."""
+        if self._state is not None:
+            self._tell(self._state)

@@ -1,0 +1,227 @@
+"""The media worker: holds sessions, hears of new ones over the channel layer, and says that it lives."""
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import structlog
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.core.cache import cache
+
+from avatars.imx import ImxError
+from avatars.models import Avatar
+from realtime.agent import AgentSettings, Providers
+from realtime.frames import FrameThread
+from realtime.likenesses import Likenesses
+from realtime.models import Session as SessionRow
+from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
+from realtime.rtc import OfferRefused
+from realtime.session import Backstage, Session
+from realtime.sessions import close_abandoned, close_session, open_session, update_session
+
+logger = structlog.get_logger(__name__)
+
+RECEIVE_AGAIN_S: Final = 0.5
+BOOKKEEPING_EVERY_S: Final = 10.0
+# A loop that has not turned for so long cannot serve anybody.
+LOOP_STUCK_S: Final = 5.0
+HOLDER_TTL_S: Final = 3600
+
+FULL: Final = "All places are taken at the moment. Try again in a little while."
+FACE_BROKEN: Final = "This avatar's file cannot be opened. Its owner can build it again."
+GONE: Final = "This conversation has ended. Start a new one."
+STOPPING: Final = "The machine that held this conversation stops."
+
+
+class MediaWorker:
+    """One a process. `run` until `stop`."""
+
+    def __init__(self, providers: Providers, capacity: int) -> None:
+        self.name = f"{socket.gethostname()[:40]}.{os.getpid()}.{uuid4().hex[:6]}"
+        self.channel = f"media.{uuid4().hex}"
+        self.capacity = capacity
+        self.sessions: dict[UUID, Session] = {}
+        self._opening: set[UUID] = set()
+        self._likenesses = Likenesses()
+        self._prepare = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+        self._backstage = Backstage(providers, FrameThread(), self._prepare)
+        self._stopping = asyncio.Event()
+        self._turned_s = time.monotonic()
+        self._locks: dict[UUID, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
+
+    def stop(self) -> None:
+        """End; from the event loop."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        self._backstage.frames.start()
+        self._heart.start()
+        loops = [asyncio.create_task(loop()) for loop in (self._receive, self._turn, self._keep_books)]
+        await self._stopping.wait()
+        for task in [*loops, *self._tasks]:
+            task.cancel()
+        await asyncio.gather(*loops, *self._tasks, return_exceptions=True)
+        for session in list(self.sessions.values()):
+            await self._say(session.reply, "media.refused", session.id, code="worker_lost", message=STOPPING)
+        await asyncio.gather(*(self._close(session, SessionRow.Reason.STOPPED) for session in self.sessions.values()))
+        self._backstage.frames.stop()
+        self._prepare.shutdown(cancel_futures=True)
+        await asyncio.to_thread(self._heart.join)
+
+    # Heart and hearing
+
+    def _beat(self) -> None:
+        registration = Registration()
+        while not self._stopping.is_set():
+            try:
+                if time.monotonic() - self._turned_s < LOOP_STUCK_S:
+                    registration.beat(WorkerRecord(self.name, self.channel, self.capacity, len(self.sessions)))
+            except Exception as error:
+                logger.warning("The worker could not say that it lives", reason=str(error))
+            time.sleep(BEAT_S)
+        try:
+            registration.leave()
+        except Exception as error:
+            logger.warning("The worker could not say goodbye", reason=str(error))
+
+    async def _turn(self) -> None:
+        while True:
+            self._turned_s = time.monotonic()
+            await asyncio.sleep(BEAT_S)
+
+    async def _receive(self) -> None:
+        layer = get_channel_layer()
+        while True:
+            try:
+                message = await layer.receive(self.channel)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                # Sessions go on without Valkey; only new ones cannot come.
+                logger.warning("The worker hears nothing", reason=str(error))
+                await asyncio.sleep(RECEIVE_AGAIN_S)
+                continue
+            self._spawn(self._handle(message))
+
+    async def _keep_books(self) -> None:
+        """Note what sessions have used, and end those of workers that died."""
+        while True:
+            try:
+                await database_sync_to_async(self._update_rows)()
+            except Exception as error:
+                logger.warning("Sessions could not be noted", reason=str(error))
+            await asyncio.sleep(BOOKKEEPING_EVERY_S)
+
+    def _update_rows(self) -> None:
+        for session in list(self.sessions.values()):
+            update_session(session.id, session.spoken_s, session.idle_s)
+        living = {worker.name for worker in live_workers()} | {self.name}
+        if abandoned := close_abandoned(living):
+            logger.info("Sessions of lost workers were ended", count=abandoned)
+
+    # Messages
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        """Act on one message; those of one session in order."""
+        session_id = UUID(hex=message["session"])
+        async with self._locks.setdefault(session_id, asyncio.Lock()):
+            session = self.sessions.get(session_id)
+            kind, reply = message["type"], message["reply"]
+            if kind == "open":
+                await self._open(session_id, message)
+            elif session is None:
+                if kind == "offer":
+                    await self._say(reply, "media.refused", session_id, code="worker_lost", message=GONE)
+            elif kind == "offer":
+                await self._answer(session, message["sdp"], reply)
+            elif kind == "candidate":
+                await session.add_candidate(message["candidate"])
+            elif kind == "leave":
+                await self._close(session, SessionRow.Reason.LEFT)
+            elif kind == "gone":
+                session.gone(reply)
+        if session_id not in self.sessions:
+            self._locks.pop(session_id, None)
+
+    async def _open(self, session_id: UUID, message: dict[str, Any]) -> None:
+        reply = message["reply"]
+        session = self.sessions.get(session_id)
+        if session is not None and not session.over:
+            session.joined(reply)
+            await self._say(reply, "media.opened", session_id)
+            return
+        if len(self.sessions) >= self.capacity:
+            await self._say(reply, "media.refused", session_id, code="full", message=FULL)
+            return
+        try:
+            avatar = await Avatar.objects.aget(code=message["avatar"])
+            session = Session(
+                session_id,
+                await self._likenesses.rig(avatar.imx.name),
+                AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name),
+                self._backstage,
+                self._session_ended,
+            )
+        except (ImxError, ValueError, OSError) as error:
+            logger.error("An avatar cannot be opened", avatar=message["avatar"], reason=str(error))
+            await self._say(reply, "media.refused", session_id, code="not_ready", message=FACE_BROKEN)
+            return
+        except Avatar.DoesNotExist:
+            await self._say(reply, "media.refused", session_id, code="not_found", message="This avatar is gone.")
+            return
+        session.joined(reply)
+        self.sessions[session_id] = session
+        logger.info("Session opens", session=session_id.hex, avatar=avatar.code)
+        await self._say(reply, "media.opened", session_id)
+        await cache.aset(f"session:{session_id.hex}", self.name, HOLDER_TTL_S)
+        await database_sync_to_async(open_session)(session_id, avatar, message["user"], self.name)
+
+    async def _answer(self, session: Session, sdp: str, reply: str) -> None:
+        try:
+            answer = await session.answer(sdp, reply)
+        except OfferRefused as refusal:
+            await self._say(reply, "media.refused", session.id, code="offer", message=str(refusal))
+            return
+        await self._say(reply, "media.answer", session.id, sdp=answer)
+
+    def _session_ended(self, session: Session, reason: str, sentence: str) -> None:
+        self._spawn(self._finish(session, reason, sentence))
+
+    async def _finish(self, session: Session, reason: str, sentence: str) -> None:
+        if reason != SessionRow.Reason.LEFT:
+            await self._say(session.reply, "media.ended", session.id, reason=reason, message=sentence)
+        await self._close(session, reason)
+
+    async def _close(self, session: Session, reason: str) -> None:
+        if self.sessions.get(session.id) is not session:
+            return
+        del self.sessions[session.id]
+        await session.close()
+        logger.info("Session ends", session=session.id.hex, reason=reason, spoken_s=round(session.spoken_s, 1))
+        await database_sync_to_async(close_session)(session.id, reason, session.spoken_s, session.idle_s)
+
+    async def _say(self, channel: str, kind: str, session_id: UUID, **values: Any) -> None:
+        try:
+            await get_channel_layer().send(channel, {"type": kind, "session": session_id.hex, **values})
+        except Exception as error:
+            logger.warning("The page could not be told", message=kind, reason=str(error))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("Work of the media worker failed", exc_info=error)

@@ -1,0 +1,164 @@
+"""The product as its visitors meet it: they open a page, talk, and are answered by a face that moves with its voice."""
+
+import base64
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from avatars.quality.metrics import correlation_at_best_lag, envelope_db, opening_iod, shuffled_correlation
+from playwright.sync_api import Page, expect
+
+from avatars.engine.perception import Perception
+from avatars.engine.speech import SAMPLE_RATE_HZ, LocalVoice
+from tests.browser.product import Product
+from tests.browser.visitor import (
+    ANALYSIS_RATE_HZ,
+    LEVELS,
+    RECORDER,
+    Recording,
+    read_recording,
+    visitor,
+    write_microphone,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+
+MATERIAL = Path(__file__).resolve().parents[1] / "material"
+ANSWER_WITHIN_MS = 60_000
+FRAME_RATE_HZ = 25.0
+PARTED_IOD = 0.03
+
+
+def say(text: str) -> np.ndarray:
+    """A visitor's voice: a man, so that it is never the voice the avatar speaks with."""
+    return LocalVoice.shared().say(text, style="man").samples
+
+
+def wait_for_state(page: Page, state: str, within_ms: int = ANSWER_WITHIN_MS) -> None:
+    page.wait_for_selector(f"[data-state={state}]", timeout=within_ms)
+
+
+def talk(page: Page, product: Product, name: str) -> None:
+    """From the gallery to a talking avatar, as a visitor does it."""
+    page.goto(product.url + "/")
+    page.get_by_role("link", name=name).first.click()
+    page.get_by_role("link", name="Talk").first.click()
+    page.click("#talk")
+    page.wait_for_selector("[data-picture]", timeout=20_000)
+
+
+def recorded(page: Page, folder: Path) -> Recording:
+    path = folder / "received.webm"
+    path.write_bytes(base64.b64decode(page.evaluate("window.stopRecording()")))
+    return read_recording(path)
+
+
+def openings(recording: Recording) -> np.ndarray:
+    """The lip opening in each received picture, IOD, on a regular 25 Hz clock."""
+    perception = Perception.shared()
+    times, values = [], []
+    for at_s, picture in zip(recording.picture_times_s, recording.pictures, strict=True):
+        if faces := perception.faces(picture):
+            times.append(at_s)
+            values.append(opening_iod(faces[0].landmarks))
+    assert len(values) > 0.9 * len(recording.pictures), "the received pictures do not show the face"
+    clock = np.arange(0, recording.picture_times_s[-1], 1 / FRAME_RATE_HZ)
+    return np.interp(clock, times, values)
+
+
+def test_a_visitor_asks_and_is_answered(product: Product, tmp_path: Path) -> None:
+    microphone = tmp_path / "question.wav"
+    write_microphone(microphone, 14.0, say("What is the capital of France?"), 60.0, rate_hz=SAMPLE_RATE_HZ)
+    with visitor(microphone) as page:
+        talk(page, product, "Mona Lisa")
+        page.evaluate(RECORDER)
+        started = time.monotonic()
+        wait_for_state(page, "speaking")
+        heard = page.locator("#transcript li[data-who=user]")
+        expect(heard.first).to_contain_text("France", timeout=ANSWER_WITHIN_MS)
+        reply = page.locator("#transcript li[data-who=user] ~ li[data-who=avatar]").first
+        expect(reply).not_to_be_empty(timeout=ANSWER_WITHIN_MS)
+        wait_for_state(page, "listening")
+        # A moment of silence belongs to the recording: the face has to be still in it.
+        page.wait_for_timeout(2_500)
+        lasted_s = time.monotonic() - started
+        recording = recorded(page, tmp_path)
+        page.click("#hangup")
+
+    span_s = recording.picture_times_s[-1] - recording.picture_times_s[0]
+    assert span_s > lasted_s - 3
+    assert len(recording.pictures) / span_s >= 24, "the picture stutters"
+
+    opening = openings(recording)
+    sound = envelope_db(recording.samples, ANALYSIS_RATE_HZ, FRAME_RATE_HZ)
+    length = min(len(opening), len(sound))
+    opening, sound = opening[:length], sound[:length]
+    correlation, offset_ms = correlation_at_best_lag(opening, sound, FRAME_RATE_HZ)
+    control = shuffled_correlation(opening, sound, FRAME_RATE_HZ)
+    assert correlation > 0.35
+    assert correlation > control + 0.15, f"no better than with shuffled sound: {correlation:.2f} against {control:.2f}"
+    assert abs(offset_ms) <= 80, f"picture and sound are {offset_ms:.0f} ms apart"
+
+    silent = sound < sound.max() - 45
+    assert silent.sum() > FRAME_RATE_HZ, "the recording holds no silence to be still in"
+    settled = np.convolve(silent, np.ones(15), "same") >= 15
+    assert np.mean(opening[settled] > PARTED_IOD) < 0.05, "the lips are parted in silence"
+
+
+def test_speaking_over_the_avatar_stops_it(product: Product, tmp_path: Path) -> None:
+    microphone = tmp_path / "interruption.wav"
+    words = say("Hold on a moment please. I would like to ask you something else now.")
+    write_microphone(microphone, 3.2, words, 60.0, rate_hz=SAMPLE_RATE_HZ)
+    with visitor(microphone) as page:
+        talk(page, product, "Mona Lisa")
+        page.evaluate(LEVELS)
+        wait_for_state(page, "speaking", 20_000)
+        wait_until(page, "window.parlo.events.some((event) => event.type === 'interrupted')")
+        page.wait_for_timeout(1_000)
+        interrupted_ms = page.evaluate("window.parlo.events.find((event) => event.type === 'interrupted').receivedMs")
+        levels = page.evaluate("window.levels")
+        wait_for_state(page, "speaking")
+    times = np.array([row["ms"] for row in levels])
+    voice = np.array([row["avatar"] for row in levels])
+    loud = voice > 0.1 * np.percentile(voice, 98)
+    within = loud & (times < interrupted_ms + 1_000)
+    stopped_ms = times[within].max() - interrupted_ms
+    assert stopped_ms <= 300, f"the voice went on for {stopped_ms:.0f} ms after the interruption"
+
+
+def test_a_text_is_answered_without_a_microphone(product: Product) -> None:
+    with visitor(None) as page:
+        page.context.clear_permissions()
+        talk(page, product, "Mona Lisa")
+        wait_for_state(page, "listening")
+        page.fill("#message", "Hello, who are you?")
+        page.click("#send")
+        reply = page.locator("#transcript li[data-who=user] ~ li[data-who=avatar]").first
+        expect(reply).not_to_be_empty(timeout=ANSWER_WITHIN_MS)
+        page.click("#hangup")
+
+
+def test_a_creator_builds_an_avatar_and_talks_to_it(product: Product) -> None:
+    with visitor(None) as page:
+        page.goto(product.url + "/accounts/signup/")
+        page.fill("input[name=email]", "creator@example.org")
+        if page.locator("input[name=username]").count():
+            page.fill("input[name=username]", "creator")
+        page.fill("input[name=password1]", "correct horse battery staple")
+        if page.locator("input[name=password2]").count():
+            page.fill("input[name=password2]", "correct horse battery staple")
+        page.locator("form button[type=submit]").last.click()
+        page.goto(product.url + "/studio/new/")
+        page.set_input_files("input[name=photo]", str(MATERIAL / "astronaut.png"))
+        page.fill("input[name=name]", "Eileen")
+        page.check("input[name=consent]")
+        page.locator("main form button[type=submit]").last.click()
+        page.wait_for_selector("[data-build-state=ready]", timeout=120_000)
+        page.get_by_role("link", name="Talk").first.click()
+        page.click("#talk")
+        wait_for_state(page, "listening")
+        page.fill("#message", "Hello!")
+        page.click("#send")
+        reply = page.locator("#transcript li[data-who=user] ~ li[data-who=avatar]").first
+        expect(reply).not_to_be_empty(timeout=ANSWER_WITHIN_MS)
