@@ -167,7 +167,7 @@ class MediaWorker:
             avatar = await Avatar.objects.aget(code=message["avatar"])
             session = Session(
                 session_id,
-                await self._likenesses.rig(avatar.imx.name),
+                await self._likenesses.rig(avatar.imx.name or ""),
                 AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name),
                 self._backstage,
                 self._session_ended,

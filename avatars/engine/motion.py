@@ -217,7 +217,7 @@ class Head:
     _waves: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        hertz = np.exp(self.rng.uniform(*np.log(TREMOR_HZ), (4, TREMOR_WAVES)))
+        hertz = np.exp(self.rng.uniform(log(TREMOR_HZ[0]), log(TREMOR_HZ[1]), (4, TREMOR_WAVES)))
         weight = 1 / np.sqrt(1 + (hertz / TREMOR_CORNER_HZ) ** 4)
         weight *= sqrt(2) / np.sqrt(np.square(weight).sum(axis=1, keepdims=True))
         self._waves = hertz, weight, self.rng.uniform(0, 2 * pi, (4, TREMOR_WAVES))

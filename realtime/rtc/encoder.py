@@ -5,18 +5,24 @@ face under a constant quality with a cap needs a quarter of the cap while it is 
 """
 
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from av.packet import Packet
+from av.packet import Packet as AvPacket
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from avatars.engine.controls import FRAME_RATE_HZ
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
+
+# Generic in its type stubs alone.
+if TYPE_CHECKING:
+    Packet: TypeAlias = AvPacket[Any]
+else:
+    Packet = AvPacket
 
 QUALITY_CRF: Final = 26
 MAX_RATE_KBIT_S: Final = 900
@@ -83,7 +89,7 @@ class VoiceEncoder:
     def __init__(self) -> None:
         context = av.CodecContext.create("libopus", "w")
         assert isinstance(context, AudioCodecContext)
-        context.sample_rate, context.layout, context.format = SAMPLE_RATE_HZ, "mono", "s16"  # type: ignore[assignment]
+        context.sample_rate, context.layout, context.format = SAMPLE_RATE_HZ, "mono", "s16"
         context.time_base = Fraction(1, SAMPLE_RATE_HZ)
         context.bit_rate = OPUS_BIT_RATE
         context.options = {

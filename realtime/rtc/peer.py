@@ -113,7 +113,7 @@ class Peer:
         video = senders["video"]
         if video._codecs[0].mimeType.lower() == "video/h264":
             # Packets are made by the outlet, so it and not the sender must hear of lost pictures.
-            video.sender._send_keyframe = self._outlet.request_key_frame
+            video.sender._send_keyframe = self._outlet.request_key_frame  # type: ignore[method-assign]
         else:
             self._outlet.send_frames_raw()
 

@@ -14,12 +14,11 @@ import av
 import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from av.packet import Packet
 from numpy.typing import NDArray
 
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from realtime.rtc.clock import Tick
-from realtime.rtc.encoder import SAMPLES_PER_PACKET, FaceEncoder, VoiceEncoder, picture_frame
+from realtime.rtc.encoder import SAMPLES_PER_PACKET, FaceEncoder, Packet, VoiceEncoder, picture_frame
 
 # A request for a key frame within this many frames of the last one is met by that one.
 KEY_INTERVAL_FRAMES: Final = 6
@@ -35,7 +34,7 @@ class _Due(Generic[Unit]):
     due_s: float
 
 
-class _QueueTrack(MediaStreamTrack, Generic[Unit]):  # type: ignore[misc]
+class _QueueTrack(MediaStreamTrack, Generic[Unit]):
     """A track of what was put into it, each unit at its time."""
 
     def __init__(self) -> None:

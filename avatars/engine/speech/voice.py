@@ -4,10 +4,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Final
 
-import hibari.dsp
 import numpy as np
-import onnxruntime
-from hibari import Hibari
 from numpy.typing import NDArray
 
 from avatars.engine.speech.alignment import align
@@ -55,6 +52,10 @@ class LocalVoice:
     _shared_lock: ClassVar[Lock] = Lock()
 
     def __init__(self) -> None:
+        # Imported here: pages only want to know which styles there are.
+        import onnxruntime
+        from hibari import Hibari
+
         self._voice = Hibari(threads=1)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -112,6 +113,8 @@ class LocalVoice:
 
     def _sentence(self, letters: str, style: Style) -> tuple[Array, list[Phone]]:
         """One sentence of phoneme letters: samples from just before the first sound, and its phones."""
+        import hibari.dsp
+
         vocabulary = self._voice.vocab
         known = "".join(letter for letter in letters if letter in vocabulary)
         if not known:
