@@ -35,13 +35,17 @@ def read_points(path: Path) -> FacePoints:
 
 
 class ProgressBar:
-    """Draws the build's progress on one line of a terminal; writes nothing where there is none."""
+    """Draws progress on one line of a terminal; writes nothing where there is none."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream if stream.isatty() else None
 
     def __call__(self, stage: Stage, share: float, message: str) -> None:
-        """Draw one step."""
+        """Draw one step of a build."""
+        self.draw(share, message)
+
+    def draw(self, share: float, message: str) -> None:
+        """Draw a share done, 0..1, and what is being done."""
         filled = round(share * BAR_WIDTH)
         self._write(f"\r[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:4.0%} {message:<48}")
 

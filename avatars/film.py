@@ -1,0 +1,126 @@
+"""A talking video: a performance written down as MP4."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from avatars.engine.controls import FRAME_RATE_HZ
+from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.performer import Activity, Line, Performer, Take
+from avatars.engine.portrait import Portrait
+from avatars.engine.speech import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Speech
+
+COMMENT: Final = "Made with Parlo: the speech in this video is synthesised."
+BEFORE_FRAMES: Final = 6
+AFTER_FRAMES: Final = 15
+QUALITY: Final = "20"
+PRESET: Final = "veryfast"
+# Some players know no sound below 44 kHz in MP4.
+SOUND_RATE_HZ: Final = 48_000
+SOUND_BITS_PER_S: Final = 96_000
+SEED: Final = 7
+
+
+class FilmFailed(Exception):
+    """The film could not be written; the text is a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filmed:
+    """A film that was written. Times of drawing and encoding are milliseconds of CPU for each frame."""
+
+    frames: int
+    draw_ms_per_frame: float
+    encode_ms_per_frame: float
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / FRAME_RATE_HZ
+
+
+def film(portrait: Portrait, speech: Speech, out: Path, progress: Callable[[float], None]) -> Filmed:
+    """Film a portrait saying `speech` into the MP4 file `out`; `progress` hears the share done, 0..1.
+
+    H.264 and AAC. The file appears when it is whole, or not at all. Raises `FilmFailed`.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    except OSError as error:
+        raise FilmFailed(f"The film cannot be written to {out.parent}: {error.strerror}.") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        filmed = _filmed(portrait, speech, temporary, progress)
+        temporary.chmod(0o644)
+        temporary.replace(out)
+    except (OSError, FFmpegError) as error:
+        raise FilmFailed(f"The film {out.name} could not be written: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return filmed
+
+
+def _filmed(portrait: Portrait, speech: Speech, out: Path, progress: Callable[[float], None]) -> Filmed:
+    performer = Performer(FaceRenderer(Rig.from_portrait(portrait)), SEED)
+    performer.set_activity(Activity.SPEAKING)
+    line = Line.prepare(speech, SEED)
+    frames = BEFORE_FRAMES + line.frames + AFTER_FRAMES
+    drawing_s = encoding_s = 0.0
+    with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        container.metadata["comment"] = COMMENT
+        reel = _Reel(container, portrait.width, portrait.height)
+        for index in range(frames):
+            if index == BEFORE_FRAMES:
+                performer.say(1, line)
+            begun = time.process_time()
+            take = performer.next()
+            drawn = time.process_time()
+            reel.add(take)
+            drawing_s += drawn - begun
+            encoding_s += time.process_time() - drawn
+            progress((index + 1) / frames)
+        reel.end()
+    return Filmed(frames, 1000 * drawing_s / frames, 1000 * encoding_s / frames)
+
+
+class _Reel:
+    """The two streams of a film; both take their times from the count of takes."""
+
+    def __init__(self, container: OutputContainer, width: int, height: int) -> None:
+        self._container = container
+        options = {"crf": QUALITY, "preset": PRESET}
+        pictures = container.add_stream("libx264", rate=FRAME_RATE_HZ, options=options)
+        assert isinstance(pictures, VideoStream)
+        pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
+        pictures.codec_context.thread_count = 1
+        sound = container.add_stream("aac", rate=SOUND_RATE_HZ, layout="mono")
+        assert isinstance(sound, AudioStream)
+        sound.bit_rate = SOUND_BITS_PER_S
+        self._pictures, self._sound, self._takes = pictures, sound, 0
+
+    def add(self, take: Take) -> None:
+        """Append one take."""
+        picture = av.VideoFrame.from_ndarray(take.picture, format="yuv420p")
+        picture.pts, picture.time_base = self._takes, Fraction(1, FRAME_RATE_HZ)
+        sound = av.AudioFrame.from_ndarray(take.samples[None], format="fltp", layout="mono")
+        sound.sample_rate = SAMPLE_RATE_HZ
+        sound.pts, sound.time_base = self._takes * SAMPLES_PER_FRAME, Fraction(1, SAMPLE_RATE_HZ)
+        self._container.mux(self._pictures.encode(picture))
+        self._container.mux(self._sound.encode(sound))
+        self._takes += 1
+
+    def end(self) -> None:
+        """Write what the encoders still hold."""
+        self._container.mux(self._pictures.encode())
+        self._container.mux(self._sound.encode())

@@ -1,0 +1,71 @@
+"""`manage.py render_avatar`: a face says something, in an MP4 file."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from avatars.build import BuildRefused
+from avatars.engine.controls import FRAME_RATE_HZ
+from avatars.film import FilmFailed, film
+from avatars.imx import ImxError
+from avatars.management.commands.build_avatar import ProgressBar, read_points
+from avatars.management.commands.contact_sheet import read_portrait
+from avatars.management.script import ScriptRefused, add_script_arguments, read_script
+
+
+class Command(BaseCommand):
+    """Films one avatar file or picture saying one thing."""
+
+    help = "Make a talking video of an avatar file or of a picture."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("source", type=Path, help="avatar file (.imx) or picture (JPEG, PNG, WebP)")
+        parser.add_argument("--out", type=Path, required=True, help="film to write, ending in .mp4")
+        parser.add_argument("--points", type=Path, help="JSON file with six points of the face, for a picture")
+        parser.add_argument("--json", action="store_true", help="print the figures as one JSON object on the last line")
+        add_script_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Film and report; exit status 1 where that cannot be done."""
+        try:
+            figures = self._film(options)
+        except (BuildRefused, ImxError, ScriptRefused, FilmFailed) as refusal:
+            figures = {"ok": False, "error": str(refusal)}
+            self.stderr.write(self.style.ERROR(str(refusal)))
+        if options["json"]:
+            self.stdout.write(json.dumps(figures))
+        if not figures["ok"]:
+            raise SystemExit(1)
+
+    def _film(self, options: dict[str, Any]) -> dict[str, Any]:
+        out: Path = options["out"]
+        if out.suffix.lower() != ".mp4":
+            raise FilmFailed(f"{out.name} does not end in .mp4. Name the film so.")
+        points = read_points(options["points"]) if options["points"] else None
+        speech = read_script(options)
+        portrait = read_portrait(options["source"], points)
+        bar = ProgressBar(sys.stderr)
+        try:
+            filmed = film(portrait, speech, out, lambda share: bar.draw(share, "Filming."))
+        finally:
+            bar.close()
+        size = f"{portrait.width}x{portrait.height}"
+        self.stdout.write(
+            f"{out}: {size}, {filmed.duration_s:.1f} s, {out.stat().st_size / 1e6:.2f} MB, "
+            f"{filmed.draw_ms_per_frame:.1f} ms of CPU time to draw a frame"
+        )
+        return {
+            "ok": True,
+            "error": None,
+            "frames": filmed.frames,
+            "fps": FRAME_RATE_HZ,
+            "duration_s": round(filmed.duration_s, 3),
+            "ms_per_frame_cpu": round(filmed.draw_ms_per_frame, 2),
+            "encode_ms_per_frame_cpu": round(filmed.encode_ms_per_frame, 2),
+            "size": size,
+        }
