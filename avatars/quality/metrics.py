@@ -214,11 +214,15 @@ def settled_silence(sound_db: ArrayLike, rate_hz: float) -> NDArray[np.bool_]:
     return settled
 
 
-def parted_share(opening: ArrayLike, silence: NDArray[np.bool_]) -> float:
-    """The share of silent frames in which the lips are seen apart."""
+def parted_share(opening: ArrayLike, silence: NDArray[np.bool_], source_iod: float) -> float:
+    """The share of silent frames in which the lips are seen apart.
+
+    source_iod: the opening in the picture that the face was made from. Who smiles with open lips there may do so in
+    silence, and no further.
+    """
     seen = np.asarray(opening, np.float64)
     judged = seen[silence & np.isfinite(seen)]
-    return float((judged > closed_below_iod(seen)).mean()) if len(judged) else float("nan")
+    return float((judged > max(closed_below_iod(seen), source_iod)).mean()) if len(judged) else float("nan")
 
 
 def jitter_px(points: NDArray[np.float32]) -> float:
