@@ -78,7 +78,8 @@ def _from_loudness(track: Controls, samples: NDArray[np.float32]) -> None:
     padded = np.pad(samples, (0, len(track) * SAMPLES_PER_FRAME - len(samples)))
     level = np.sqrt(np.square(padded.reshape(len(track), -1)).mean(axis=1))
     kernel = np.hanning(LOUD_SMOOTH_FRAMES + 2)[1:-1]
-    smooth = np.convolve(level / max(float(np.percentile(level, 95)), 1e-4), kernel / kernel.sum(), "same")
+    spread = np.pad(level / max(float(np.percentile(level, 95)), 1e-4), LOUD_SMOOTH_FRAMES // 2)
+    smooth = np.convolve(spread, kernel / kernel.sum(), "valid")
     loud = np.clip(smooth, 0, 1)
     track[:, Control.PITCH_DEG] = LOUD_NOD_DEG * loud
     track[:, Control.BROW] = LOUD_BROW_IOD * np.square(loud)

@@ -55,7 +55,7 @@ def mouth_from_sound(samples: Array) -> Array:
     track[:, Control.ROUND] = 0.7 * loudness * np.maximum(-colour, 0) * (1 - hissing)
     sounding = loudness > 0
     # One frame either side of sound may move; silence beyond that is still.
-    near = np.convolve(sounding, np.ones(3), "same") > 0
+    near = np.convolve(np.pad(sounding, 1), np.ones(3), "valid") > 0
     for control in (Control.JAW, Control.UPPER_LIP, Control.LOWER_LIP, Control.WIDE, Control.ROUND):
         smooth = np.convolve(np.pad(track[:, control], 1, mode="edge"), (0.2, 0.6, 0.2), "valid")
         track[:, control] = smooth * near
