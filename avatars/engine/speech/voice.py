@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.speech.alignment import align
+from avatars.engine.speech.pauses import with_pauses
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
 from avatars.engine.speech.styles import STYLES, Spectrum, Style, restyled
 from avatars.engine.speech.text import speakable
@@ -99,17 +100,16 @@ class LocalVoice:
             if not len(samples):
                 continue
             if parts:
-                gap = np.zeros(int(BETWEEN_SENTENCES_S * SAMPLE_RATE_HZ), np.float32)
-                phones.append(Phone("SIL", length / SAMPLE_RATE_HZ, (length + len(gap)) / SAMPLE_RATE_HZ))
-                parts.append(gap)
-                length += len(gap)
+                parts.append(np.zeros(int(BETWEEN_SENTENCES_S * SAMPLE_RATE_HZ), np.float32))
+                length += len(parts[-1])
             start_s = length / SAMPLE_RATE_HZ
             phones += [Phone(p.symbol, p.start_s + start_s, p.end_s + start_s, p.stress) for p in spoken]
             parts.append(samples)
             length += len(samples)
         if not parts:
             raise UnspeakableText("There is nothing in this text that could be spoken.")
-        return Speech(_levelled(np.concatenate(parts)), tuple(phones), words)
+        whole = np.concatenate(parts)
+        return Speech(_levelled(whole), with_pauses(phones, whole), words)
 
     def _sentence(self, letters: str, style: Style) -> tuple[Array, list[Phone]]:
         """One sentence of phoneme letters: samples from just before the first sound, and its phones."""
