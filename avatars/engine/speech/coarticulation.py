@@ -30,6 +30,9 @@ TUCKED_JAW: Final = 0.10
 PRESSED: Final = 0.6
 STILL_SILENCE_S: Final = 0.20
 SETTLE_S: Final = 0.10
+# No phone is felt further away; a long speech is worked out in blocks.
+FELT_S: Final = 1.0
+BLOCK_FRAMES: Final = 100
 
 # Control: seconds it is felt before a phone and after it.
 REACH_S: Final[dict[Control, tuple[float, float]]] = {
@@ -58,9 +61,15 @@ def mouth_from_phones(phones: Sequence[Phone], duration_s: float) -> Array:
     if not phones:
         return track
     times = (np.arange(frames) + 0.5) * FRAME_MS / 1000 + LEAD_S
-    starts = np.array([phone.start_s for phone in phones])
-    ends = np.array([phone.end_s for phone in phones])
-    _blend(track, phones, starts, ends, times)
+    for first in range(0, frames, BLOCK_FRAMES):
+        block = slice(first, first + BLOCK_FRAMES)
+        from_s, until_s = times[block][0] - FELT_S, times[block][-1] + FELT_S
+        near = [phone for phone in phones if phone.end_s > from_s and phone.start_s < until_s]
+        if near:
+            _blend(track[block], near, times[block])
+    for control in SMOOTHED:
+        padded = np.pad(track[:, control], 1, mode="edge")
+        track[:, control] = np.convolve(padded, SMOOTHING, "valid")
     _still_in_silence(track, phones, times)
     _close_lips(track, phones, times)
     _tuck_lip(track, phones, times)
@@ -69,7 +78,10 @@ def mouth_from_phones(phones: Sequence[Phone], duration_s: float) -> Array:
     return np.clip(track, low, high).astype(np.float32)
 
 
-def _blend(track: Array, phones: Sequence[Phone], starts: Seconds, ends: Seconds, times: Seconds) -> None:
+def _blend(track: Array, phones: Sequence[Phone], times: Seconds) -> None:
+    """Blend the targets of all phones into each frame of the track."""
+    starts = np.array([phone.start_s for phone in phones])
+    ends = np.array([phone.end_s for phone in phones])
     durations = ends - starts
     targets = [TARGETS[phone.symbol] for phone in phones]
     size = np.array(
@@ -95,16 +107,16 @@ def _blend(track: Array, phones: Sequence[Phone], starts: Seconds, ends: Seconds
         pull = weight[:, None] * np.exp(-((before / attack_s) ** STEEPNESS) - (after / release_s) ** STEEPNESS)
         total = pull.sum(axis=0)
         track[:, control] = np.where(total > 1e-9, (pull * target[:, None]).sum(axis=0) / np.maximum(total, 1e-9), 0)
-    for control in SMOOTHED:
-        padded = np.pad(track[:, control], 1, mode="edge")
-        track[:, control] = np.convolve(padded, SMOOTHING, "valid")
 
 
 def _still_in_silence(track: Array, phones: Sequence[Phone], times: Seconds) -> None:
     """In a silence, and before the first phone and after the last, the mouth settles and then does not move at all."""
-    first, last = phones[0], phones[-1]
+    sounded = [phone for phone in phones if phone.symbol != SILENCE]
+    if not sounded:
+        track[:, : Control.RELAX] = 0
+        return
     silences = [(phone.start_s, phone.end_s) for phone in phones if phone.symbol == SILENCE]
-    silences += [(-np.inf, first.start_s), (last.end_s, np.inf)]
+    silences += [(-np.inf, sounded[0].start_s), (sounded[-1].end_s, np.inf)]
     for start_s, end_s in silences:
         if end_s - start_s < STILL_SILENCE_S:
             continue
