@@ -53,9 +53,12 @@ class Command(BaseCommand):
 
 def read_portrait(source: Path, points: FacePoints | None) -> Portrait:
     """The portrait of an .imx file or of a picture. Raises `ImxError` or `BuildRefused`."""
-    if source.suffix.lower() == ".imx":
+    if source.suffix.lower() != ".imx":
+        return picture_portrait(source, points)
+    try:
         return open_imx(source).portrait()
-    return picture_portrait(source, points)
+    except OSError as error:
+        raise BuildRefused("not_found", f"The file {source.name} cannot be read: {error.strerror}.") from error
 
 
 def spoken_track(text: str) -> Controls:

@@ -1,0 +1,120 @@
+"""`render_avatar` and `measure_avatar`: figures in JSON, and one sentence for whatever is wrong."""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from avatars.management.commands import measure_avatar, render_avatar
+from tests.material import MONA_LISA, RACCOON, RACCOON_POINTS
+from tests.portraits import portrait_of
+
+FIGURES = {"ok", "error", "frames", "fps", "ms_per_frame_cpu", "duration_s"}
+MEASURES = {
+    *("opening_r", "opening_r_shuffled", "opening_rmse_iod", "closure_rate", "false_closure_rate", "offset_ms"),
+    *("silence_parted_share", "identity_min", "identity_mean", "jitter_px", "loop_seam_ratio", "reasons"),
+}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draft the painting once for all these tests."""
+    for command in (render_avatar, measure_avatar):
+        monkeypatch.setattr(command, "read_portrait", lambda source, points: portrait_of(source))
+
+
+def run(*arguments: Any) -> dict[str, Any]:
+    out, error = StringIO(), StringIO()
+    status = 0
+    try:
+        call_command(*(str(argument) for argument in arguments), "--json", stdout=out, stderr=error)
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    content: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
+    assert status == (0 if content["ok"] else 1)
+    if not content["ok"]:
+        assert content["error"].count("\n") == 0
+        assert content["error"] in error.getvalue()
+    return content
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_film_is_made(tmp_path: Path) -> None:
+    told = run("render_avatar", MONA_LISA, "--text", "Good morning.", "--voice", "man", "--out", tmp_path / "film.mp4")
+    assert set(told) >= FIGURES
+    assert (told["ok"], told["error"], told["fps"]) == (True, None, 25)
+    assert told["frames"] / 25 == pytest.approx(told["duration_s"], abs=0.001)
+    assert (tmp_path / "film.mp4").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_face_is_measured() -> None:
+    told = run("measure_avatar", MONA_LISA, "--text", "Maybe Bob has a map.")
+    assert set(told) >= MEASURES
+    assert told["ok"] is True
+    assert told["opening_r"] > told["opening_r_shuffled"]
+    assert set(told["reasons"]) == {name for name in told if name != "error" and told[name] is None}
+
+
+def test_an_animal_is_filmed_but_its_lips_cannot_be_measured(tmp_path: Path) -> None:
+    points = ("--points", RACCOON_POINTS)
+    assert run("render_avatar", RACCOON, *points, "--text", "Hi.", "--out", tmp_path / "film.mp4")["ok"]
+    told = run("measure_avatar", RACCOON, *points, "--text", "Hi.")
+    assert told["ok"] is True
+    assert told["opening_r"] is None
+    assert "No face is found" in told["reasons"]["opening_r"]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ((), "Give something to say"),
+        (("--text", " ** "), "nothing in this text"),
+        (("--text", "word " * 1000), "too long"),
+        (("--text", "Hi.", "--audio", "a.wav"), "not both"),
+        (("--text", "Hi.", "--voice", "bob"), "There is no voice 'bob'. Choose one of heart"),
+        (("--audio", "gone.wav"), "There is no file gone.wav"),
+        (("--audio", str(MONA_LISA)), "is not a WAV file"),
+        (("--audio", "a.wav", "--voice", "man"), "brings its own voice"),
+    ],
+)
+def test_a_script_that_cannot_be_said(tmp_path: Path, options: tuple[str, ...], complaint: str) -> None:
+    told = run("render_avatar", MONA_LISA, "--out", tmp_path / "film.mp4", *options)
+    assert complaint in told["error"]
+    assert not list(tmp_path.iterdir())
+    if options:
+        assert complaint in run("measure_avatar", MONA_LISA, *options)["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("gone.imx", None, "gone.imx cannot be read: No such file"),
+        ("gone.jpg", None, "There is no file"),
+        ("text.jpg", b"hello", "is not a JPEG, PNG or WebP"),
+        ("damaged.imx", b"PK\x03\x04" + bytes(200), ""),
+    ],
+)
+def test_a_source_that_is_no_face(tmp_path: Path, name: str, content: bytes | None, complaint: str) -> None:
+    source = tmp_path / name
+    if content is not None:
+        source.write_bytes(content)
+    for command in (("render_avatar", source, "--out", tmp_path / "film.mp4"), ("measure_avatar", source)):
+        told = run(*command, "--text", "Hi.")
+        assert complaint in told["error"]
+        assert told["error"].endswith(".")
+
+
+def test_points_have_to_be_points(tmp_path: Path) -> None:
+    (tmp_path / "points.json").write_text("[]")
+    told = run("measure_avatar", RACCOON, "--points", tmp_path / "points.json")
+    assert "six points" in told["error"]
+
+
+def test_a_film_has_its_name(tmp_path: Path) -> None:
+    told = run("render_avatar", MONA_LISA, "--text", "Hi.", "--out", tmp_path / "film.avi")
+    assert told["error"] == "film.avi does not end in .mp4. Name the film so."
