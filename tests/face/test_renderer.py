@@ -1,0 +1,238 @@
+"""Frames: the right shape for any controls, the same every time, and nothing moves but the face."""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from avatars.engine.controls import CONTROL_COUNT, RANGES, Control, clipped, rest
+from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face.fields import STEP_PX
+from avatars.engine.face.renderer import ROTATION
+from avatars.engine.perception import Perception
+from avatars.quality.recording import commanded_iod
+from tests.portraits import ASTRONAUT, MONA_LISA, rig_of
+
+HEAD = (Control.YAW_DEG, Control.PITCH_DEG, Control.ROLL_DEG, Control.SHIFT_X, Control.SHIFT_Y)
+
+
+def controls(**values: float) -> np.ndarray:
+    frame = rest()
+    for name, value in values.items():
+        frame[Control[name]] = value
+    return frame
+
+
+AA = controls(JAW=0.9, UPPER_LIP=0.23, LOWER_LIP=0.25, RELAX=0.85)
+MM = controls(JAW=0.12, PRESS=0.6, SEAL=1.0, RELAX=0.85)
+
+
+@pytest.fixture(scope="module", params=[ASTRONAUT, MONA_LISA], ids=["astronaut", "monalisa"])
+def rig(request: pytest.FixtureRequest) -> Rig:
+    return rig_of(request.param)
+
+
+@pytest.fixture
+def renderer(rig: Rig) -> FaceRenderer:
+    return FaceRenderer(rig)
+
+
+def drawn(renderer: FaceRenderer, frame: np.ndarray) -> np.ndarray:
+    return renderer.draw(clipped(frame)).copy()
+
+
+def opening_iod(renderer: FaceRenderer, frame: np.ndarray) -> float:
+    face = Perception.shared().refine(drawn(renderer, frame), renderer.rig.portrait.landmarks)
+    assert face is not None
+    return face.opening_iod
+
+
+def test_a_frame_is_i420(renderer: FaceRenderer) -> None:
+    picture = renderer.render(AA)
+    assert picture.shape == (renderer.height * 3 // 2, renderer.width)
+    assert picture.dtype == np.uint8
+    assert picture.flags.c_contiguous
+    # Limited range: nothing far below black or above white.
+    assert picture[: renderer.height].min() >= 15
+    assert picture[: renderer.height].max() <= 236
+
+
+def test_at_rest_the_picture_is_the_source(renderer: FaceRenderer) -> None:
+    assert np.array_equal(drawn(renderer, rest()), renderer.rig.portrait.picture)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frame=arrays(np.float32, CONTROL_COUNT, elements=st.floats(-1e6, 1e6, width=32) | st.just(float("nan"))))
+def test_no_controls_break_it(renderer: FaceRenderer, frame: np.ndarray) -> None:
+    assert renderer.render(frame).shape == (renderer.height * 3 // 2, renderer.width)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_what_is_no_number_is_limited(renderer: FaceRenderer, value: float) -> None:
+    frame = np.full(CONTROL_COUNT, value, np.float32)
+    assert np.isfinite(clipped(frame)).all()
+    renderer.render(frame)
+
+
+def test_values_beyond_their_range_are_limited(renderer: FaceRenderer) -> None:
+    beyond = np.array([10 * RANGES[control].high for control in Control], np.float32)
+    limit = np.array([RANGES[control].high for control in Control], np.float32)
+    assert np.array_equal(renderer.render(beyond), renderer.render(limit))
+
+
+@pytest.mark.parametrize("shape", [(CONTROL_COUNT - 1,), (1, CONTROL_COUNT), ()])
+def test_a_frame_of_another_shape_is_refused(renderer: FaceRenderer, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="A frame has 22 controls"):
+        renderer.render(np.zeros(shape, np.float32))
+
+
+def test_the_same_controls_give_the_same_frame(rig: Rig) -> None:
+    """Whatever was drawn before."""
+    frame = controls(JAW=0.5, YAW_DEG=3, BLINK_LEFT=0.6, BLINK_RIGHT=0.4, GAZE_X=0.02, BROW=0.03, BREATH=1)
+    first, second = FaceRenderer(rig), FaceRenderer(rig)
+    expected = first.render(frame).copy()
+    for other in (AA, MM, controls(YAW_DEG=-6, GAZE_Y=0.03), rest()):
+        second.render(other)
+    assert np.array_equal(second.render(frame), expected)
+
+
+def test_a_frame_outlives_the_next_two(renderer: FaceRenderer) -> None:
+    frames = [renderer.render(controls(JAW=jaw)) for jaw in (0.0, 0.4, 0.8)]
+    kept = [frame.copy() for frame in frames]
+    assert len({frame.ctypes.data for frame in frames}) == ROTATION
+    assert all(np.array_equal(frame, copy) for frame, copy in zip(frames, kept, strict=True))
+    assert renderer.render(rest()).ctypes.data == frames[0].ctypes.data
+
+
+def test_two_renderers_of_a_rig_do_not_disturb_each_other(rig: Rig) -> None:
+    before = rig.portrait.picture.copy()
+    one, other = FaceRenderer(rig), FaceRenderer(rig)
+    expected = one.render(AA).copy()
+    one.render(AA)
+    other.render(controls(BLINK_LEFT=1, BLINK_RIGHT=1))
+    assert np.array_equal(one.render(AA), expected)
+    assert np.array_equal(rig.portrait.picture, before)
+
+
+@pytest.mark.parametrize(
+    "frame", [AA, MM, controls(ROUND=1, JAW=0.3, RELAX=1), controls(SMILE=1), controls(TUCK=1, RELAX=1)]
+)
+def test_a_mouth_moves_nothing_but_its_region(renderer: FaceRenderer, frame: np.ndarray) -> None:
+    fields = renderer.rig.fields
+    rows, columns = fields.shape
+    changed = np.abs(drawn(renderer, frame).astype(int) - renderer.rig.portrait.picture).max(axis=2) > 0
+    assert changed.any()
+    top, left = fields.row * STEP_PX, fields.column * STEP_PX
+    changed[top : top + rows * STEP_PX, left : left + columns * STEP_PX] = False
+    assert not changed.any()
+
+
+@pytest.mark.parametrize("frame", [controls(BLINK_LEFT=1, BLINK_RIGHT=1), controls(GAZE_X=0.03, GAZE_Y=-0.02)])
+def test_eyes_move_nothing_but_their_boxes(renderer: FaceRenderer, frame: np.ndarray) -> None:
+    changed = np.abs(drawn(renderer, frame).astype(int) - renderer.rig.portrait.picture).max(axis=2) > 0
+    assert changed.any()
+    for eye in renderer.rig.eyes:
+        changed[eye.box] = False
+    assert not changed.any()
+
+
+def test_the_background_stands_still_behind_a_moving_head(renderer: FaceRenderer) -> None:
+    """Far from the character, where the matte is empty and stays so, not a pixel changes by much."""
+    portrait = renderer.rig.portrait
+    far = cv2.erode((portrait.matte == 0).astype(np.uint8), np.ones((49, 49), np.uint8)) > 0
+    assert far.sum() > 1000
+    frame = controls(YAW_DEG=5, PITCH_DEG=-4, ROLL_DEG=3, SHIFT_X=0.04, BREATH=1)
+    moved = np.abs(drawn(renderer, frame).astype(int) - portrait.plate)[far]
+    assert moved.max() <= 1
+
+
+@pytest.mark.parametrize("control", HEAD)
+def test_the_head_moves_and_comes_back(renderer: FaceRenderer, control: Control) -> None:
+    frame = rest()
+    frame[control] = RANGES[control].high
+    assert np.abs(drawn(renderer, frame).astype(int) - renderer.rig.portrait.picture).mean() > 0.3
+    assert np.array_equal(drawn(renderer, rest()), renderer.rig.portrait.picture)
+
+
+@pytest.mark.parametrize(("control", "axis"), [(Control.SHIFT_X, 0), (Control.SHIFT_Y, 1)])
+def test_a_shift_is_as_long_as_it_says(renderer: FaceRenderer, control: Control, axis: int) -> None:
+    frame = rest()
+    frame[control] = 0.05
+    before = renderer.rig.portrait.landmarks
+    face = Perception.shared().refine(drawn(renderer, frame), before)
+    assert face is not None
+    moved = (
+        np.median(face.landmarks[:, :2] - before[:, :2], axis=0)
+        @ [renderer.rig.frame.right, renderer.rig.frame.down][axis]
+    )
+    assert moved / renderer.rig.frame.iod_px == pytest.approx(0.05, abs=0.012)
+
+
+def test_yaw_and_roll_are_found_again(renderer: FaceRenderer) -> None:
+    at_rest = Perception.shared().refine(drawn(renderer, rest()), renderer.rig.portrait.landmarks)
+    turned = Perception.shared().refine(
+        drawn(renderer, controls(YAW_DEG=6, ROLL_DEG=4)), renderer.rig.portrait.landmarks
+    )
+    assert at_rest is not None
+    assert turned is not None
+    assert turned.pose_deg.yaw - at_rest.pose_deg.yaw > 2
+    assert turned.pose_deg.roll - at_rest.pose_deg.roll == pytest.approx(4, abs=1.5)
+
+
+def test_lips_are_seen_to_open_as_far_as_they_are_told(renderer: FaceRenderer) -> None:
+    told = commanded_iod(renderer.rig, AA)
+    seen = opening_iod(renderer, AA)
+    assert told > 0.12
+    # On a painting the finder of landmarks sees less.
+    assert 0.5 * told < seen < 1.3 * told
+
+
+@pytest.mark.parametrize(
+    "frame", [MM, controls(JAW=0.8, SEAL=1, RELAX=1), controls(SEAL=1), controls(JAW=0.4, ROUND=0.8, SEAL=1)]
+)
+def test_a_seal_closes_the_lips_whatever_the_jaw_does(renderer: FaceRenderer, frame: np.ndarray) -> None:
+    assert commanded_iod(renderer.rig, frame) < 1e-3
+    assert opening_iod(renderer, frame) < 0.03
+
+
+def test_the_jaw_opens_step_by_step(renderer: FaceRenderer) -> None:
+    openings = [opening_iod(renderer, controls(JAW=jaw, RELAX=1)) for jaw in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert openings[-1] > openings[0] + 0.08
+    assert all(later > earlier - 0.01 for earlier, later in pairwise(openings))
+
+
+@pytest.mark.parametrize("side", ["BLINK_LEFT", "BLINK_RIGHT"])
+def test_an_eye_blinks_and_the_other_does_not(renderer: FaceRenderer, side: str) -> None:
+    landmarks = renderer.rig.portrait.landmarks
+    shut = Perception.shared().refine(drawn(renderer, controls(**{side: 1.0})), landmarks)
+    before = Perception.shared().refine(drawn(renderer, rest()), landmarks)
+    assert shut is not None
+    assert before is not None
+
+    def apertures(points: np.ndarray) -> tuple[float, float]:
+        left = np.hypot(*(points[159, :2] - points[145, :2]))
+        right = np.hypot(*(points[386, :2] - points[374, :2]))
+        return float(left), float(right)
+
+    left, right = (
+        shut_px / open_px
+        for shut_px, open_px in zip(apertures(shut.landmarks), apertures(before.landmarks), strict=True)
+    )
+    closed, other = (left, right) if side == "BLINK_LEFT" else (right, left)
+    # On a painting the finder of landmarks believes in open eyes.
+    assert closed < 0.8
+    assert closed < other - 0.2
+    assert other > 0.8
+
+
+def test_an_iris_goes_where_it_looks(renderer: FaceRenderer) -> None:
+    landmarks = renderer.rig.portrait.landmarks
+    faces = [Perception.shared().refine(drawn(renderer, controls(GAZE_X=gaze)), landmarks) for gaze in (-0.05, 0.05)]
+    left, right = (face.landmarks for face in faces if face is not None)
+    for iris in (468, 473):
+        moved = (right[iris, :2] - left[iris, :2]) @ renderer.rig.frame.right / renderer.rig.frame.iod_px
+        assert 0.03 < moved < 0.12

@@ -1,0 +1,122 @@
+"""Rigs: what a portrait must be, and fields that are turned round rightly."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avatars.engine.controls import Control, rest
+from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face.fields import STEP_PX, inverse, look_up
+from avatars.engine.face.frame import FaceFrame
+from avatars.engine.face.weights import WEIGHT_COUNT, shape_weights
+from avatars.engine.portrait import Kind, Portrait
+from tests.portraits import ASTRONAUT, MONA_LISA, portrait_of, rig_of
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return portrait_of(ASTRONAUT)
+
+
+def squeezed(portrait: Portrait) -> np.ndarray:
+    """Landmarks of a face a few pixels wide."""
+    return (portrait.landmarks * 0.02 + 200).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda p: {"picture": p.picture.astype(np.float32)}, "uint8"),
+        (lambda p: {"picture": p.picture[..., 0]}, "uint8"),
+        (lambda p: {"picture": p.picture[:-1]}, "even"),
+        (lambda p: {"picture": p.picture[:32, :32]}, "64 to 2048 pixels"),
+        (lambda p: {"landmarks": p.landmarks[:468]}, "478 finite landmarks"),
+        (lambda p: {"landmarks": np.full_like(p.landmarks, np.nan)}, "478 finite landmarks"),
+        (lambda p: {"matte": p.matte[:100]}, "as large as its picture"),
+        (lambda p: {"plate": p.plate[:100]}, "as large as its picture"),
+        (lambda p: {"landmarks": squeezed(p)}, "too small"),
+        (lambda p: {"landmarks": np.zeros_like(p.landmarks)}, "too small|in one place"),
+    ],
+)
+def test_a_portrait_that_cannot_be_moved_is_refused_in_words(portrait: Portrait, change: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Rig.from_portrait(replace(portrait, **change(portrait)))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_face_is_drawn(portrait: Portrait, kind: Kind) -> None:
+    renderer = FaceRenderer(Rig.from_portrait(replace(portrait, kind=kind)))
+    frame = rest()
+    frame[[Control.JAW, Control.RELAX]] = 0.8, 1.0
+    opened = renderer.draw(frame)
+    assert np.abs(opened.astype(int) - portrait.picture).max() > 40
+
+
+def test_who_cannot_blink_does_not(portrait: Portrait) -> None:
+    renderer = FaceRenderer(Rig.from_portrait(replace(portrait, blink_limit=0.0)))
+    frame = rest()
+    frame[[Control.BLINK_LEFT, Control.BLINK_RIGHT, Control.GAZE_X]] = 1.0, 1.0, 0.05
+    assert np.array_equal(renderer.draw(frame), portrait.picture)
+
+
+def test_an_open_smile_is_known_and_closed_lips_too() -> None:
+    assert rig_of(ASTRONAUT).mouth.is_open
+    assert rig_of(ASTRONAUT).smiling > 0.3
+    assert rig_of(ASTRONAUT).own_teeth is not None
+    assert not rig_of(MONA_LISA).mouth.is_open
+    assert rig_of(MONA_LISA).smiling == 0
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("jaw", [0.0, 0.5, 1.2])
+def test_sealed_lips_meet_in_geometry(kind: Kind, jaw: float) -> None:
+    for path in (ASTRONAUT, MONA_LISA):
+        rig = rig_of(path)
+        frame = rest()
+        frame[[Control.JAW, Control.SEAL]] = jaw, 1.0
+        weights = shape_weights(frame, kind, source_is_open=rig.mouth.is_open)
+        assert weights.shape == (WEIGHT_COUNT,)
+        upper, lower = rig.fields.contours(weights)
+        assert (lower[:, 1] - upper[:, 1]).max() < 0.02
+
+
+def test_lips_never_cross() -> None:
+    random = np.random.default_rng(3)
+    fields = rig_of(ASTRONAUT).fields
+    for _ in range(100):
+        upper, lower = fields.contours(random.normal(0, 1, WEIGHT_COUNT).astype(np.float32))
+        assert (lower[:, 1] >= upper[:, 1] - 1e-6).all()
+
+
+@pytest.mark.parametrize("path", [ASTRONAUT, MONA_LISA])
+@pytest.mark.parametrize("control", ["JAW", "ROUND", "WIDE", "SMILE", "TUCK"])
+def test_the_inverse_undoes_the_forward_field(path: Any, control: str) -> None:
+    """Where a pixel comes from, moved forward, is the pixel: to half a pixel, whatever the shape."""
+    rig = rig_of(path)
+    frame = rest()
+    frame[Control[control]] = 0.8
+    frame[Control.RELAX] = 0.85
+    for forward in rig.fields.blend(shape_weights(frame, Kind.PHOTO, source_is_open=rig.mouth.is_open)):
+        back = inverse(forward)
+        columns, rows = np.meshgrid(np.arange(forward.shape[1]), np.arange(forward.shape[0]))
+        there = look_up(forward, columns + back[..., 0] / STEP_PX, rows + back[..., 1] / STEP_PX)
+        missed = np.hypot(*np.moveaxis(there + back, -1, 0))
+        assert np.percentile(missed, 99) < 0.5
+        assert missed.max() < 2.0
+
+
+def test_the_inverse_of_a_shift_is_the_shift_back() -> None:
+    forward = np.full((12, 15, 2), (3.0, -2.0), np.float32)
+    # Each damped step leaves 30 % of what was missing.
+    assert np.allclose(inverse(forward), -forward, atol=0.01)
+    assert not inverse(np.zeros((5, 5, 2), np.float32)).any()
+
+
+def test_face_coordinates_and_back(portrait: Portrait) -> None:
+    frame = FaceFrame.of(portrait.landmarks)
+    points = portrait.landmarks[:, :2]
+    assert np.allclose(frame.to_pixels(frame.to_face(points)), points, atol=1e-2)
+    left, right = (points[list(pair)].mean(axis=0) for pair in ((33, 133), (362, 263)))
+    assert np.linalg.norm(frame.to_face(right) - frame.to_face(left)) == pytest.approx(1, abs=1e-4)
