@@ -24,6 +24,11 @@ from realtime.rtc.encoder import SAMPLES_PER_PACKET, FaceEncoder, Packet, VoiceE
 KEY_INTERVAL_FRAMES: Final = 6
 LONGEST_BACKLOG_FRAMES: Final = 5
 WORTH_SLEEPING_S: Final = 0.002
+# Frames are made so long before they are sent: making one takes longer now and then, and a browser answers uneven sound
+# with a longer buffer for minutes.
+SENT_AFTER_S: Final = 0.030
+# Browsers show pictures a little before the sound that was sent with them; see docs/performance.md.
+PICTURE_AFTER_SOUND_S: Final = 0.020
 
 Unit = TypeVar("Unit", bound=Packet | av.VideoFrame)
 
@@ -124,14 +129,14 @@ class Outlet:
         voice = [
             (
                 self._voice_encoder.encode(samples[start : start + SAMPLES_PER_PACKET], position + start),
-                tick.due_s + start / SAMPLE_RATE_HZ,
+                tick.due_s + SENT_AFTER_S + start / SAMPLE_RATE_HZ,
             )
             for start in range(0, SAMPLES_PER_FRAME, SAMPLES_PER_PACKET)
         ]
         self._fed += 1
         # The loop is closed when a process ends in the middle of a frame.
         if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put, face, tick.due_s, voice)
+            self._loop.call_soon_threadsafe(self._put, face, tick.due_s + SENT_AFTER_S + PICTURE_AFTER_SOUND_S, voice)
 
     def _encode_face(self, tick: Tick, picture: NDArray[np.uint8]) -> Packet | av.VideoFrame:
         self.pictures_sent += 1

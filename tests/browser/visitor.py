@@ -1,15 +1,16 @@
 """A visitor: real Chromium with a microphone that plays a WAV file, and what it recorded of the avatar."""
 
+import base64
 import shutil
 import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
@@ -19,20 +20,75 @@ ANALYSIS_RATE_HZ = 16_000
 
 RECORDER = """
 () => {
+  // What is seen and heard, when it is: pictures at the time they are shown, sound at the time it leaves the loudspeaker.
   const video = document.getElementById('avatar-video');
+  const pictures = [];
+  let going = true;
+  const look = (now, metadata) => {
+    if (!going) return;
+    const picture = {ms: metadata.expectedDisplayTime};
+    pictures.push(picture);
+    createImageBitmap(video).then((bitmap) => (picture.bitmap = bitmap));
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+  // Hands the sound on, 2048 samples at a time.
+  const TAP = `registerProcessor('tap', class extends AudioWorkletProcessor {
+    constructor() {
+      super();
+      this.samples = new Float32Array(2048);
+      this.filled = 0;
+    }
+    process([[input]]) {
+      if (this.filled === 0) this.at = currentTime;
+      this.samples.set(input ?? new Float32Array(128), this.filled);
+      this.filled += 128;
+      if (this.filled === 2048) {
+        this.port.postMessage({at: this.at, samples: this.samples.slice()});
+        this.filled = 0;
+      }
+      return true;
+    }
+  });`;
+  const context = new AudioContext({sampleRate: 16000});
   const chunks = [];
-  const recorder = new MediaRecorder(video.srcObject, {mimeType: 'video/webm;codecs=vp8,opus', videoBitsPerSecond: 3000000});
-  recorder.ondataavailable = (event) => chunks.push(event.data);
-  recorder.start(500);
-  window.stopRecording = () => new Promise((resolve) => {
-    recorder.onstop = async () => {
-      const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
-      let text = '';
-      for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-      resolve(btoa(text));
+  const offsets = [];
+  context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], {type: 'text/javascript'}))).then(() => {
+    const tap = new AudioWorkletNode(context, 'tap', {channelCount: 1, channelCountMode: 'explicit'});
+    tap.port.onmessage = ({data}) => {
+      chunks.push(data);
+      const {contextTime, performanceTime} = context.getOutputTimestamp();
+      if (performanceTime > 0) offsets.push(performanceTime - contextTime * 1000);
     };
-    recorder.stop();
+    context.createMediaStreamSource(new MediaStream(video.srcObject.getAudioTracks())).connect(tap).connect(context.destination);
   });
+  const base64 = (bytes) => {
+    let text = '';
+    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return btoa(text);
+  };
+  window.stopRecording = async () => {
+    going = false;
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    const pen = canvas.getContext('2d');
+    const shown = [];
+    for (const {ms, bitmap} of pictures) {
+      if (!bitmap) continue;
+      pen.drawImage(bitmap, 0, 0);
+      bitmap.close();
+      const blob = await canvas.convertToBlob({type: 'image/jpeg', quality: 0.92});
+      shown.push({ms, jpeg: base64(new Uint8Array(await blob.arrayBuffer()))});
+    }
+    const offset = offsets.sort((a, b) => a - b)[offsets.length >> 1];
+    const samples = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.samples.length, 0));
+    let filled = 0;
+    for (const chunk of chunks) {
+      samples.set(chunk.samples, filled);
+      filled += chunk.samples.length;
+    }
+    await context.close();
+    return {pictures: shown, soundStartMs: chunks[0].at * 1000 + offset, sound: base64(new Uint8Array(samples.buffer))};
+  };
 }
 """
 
@@ -98,8 +154,13 @@ def wait_until(page: Page, expression: str, within_ms: int = 20_000) -> None:
 
 
 @contextmanager
-def visitor(microphone: Path | None, *, width: int = 1100, height: int = 900) -> Iterator[Page]:
-    """A page of a fresh browser whose microphone plays the file once, then silence."""
+def visitor(
+    microphone: Path | None, *, width: int = 1100, height: int = 900, measuring: bool = False
+) -> Iterator[Page]:
+    """A page of a fresh browser whose microphone plays the file once, then silence.
+
+    measuring: lets `RECORDER` run code of its own in the page, which the product's policy forbids.
+    """
     arguments = [
         "--no-sandbox",
         "--disable-gpu",
@@ -119,7 +180,9 @@ def visitor(microphone: Path | None, *, width: int = 1100, height: int = 900) ->
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
         try:
-            context = browser.new_context(viewport={"width": width, "height": height}, permissions=["microphone"])
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, permissions=["microphone"], bypass_csp=measuring
+            )
             yield context.new_page()
         finally:
             browser.close()
@@ -137,23 +200,13 @@ class Recording:
         return self.samples[int(start_s * ANALYSIS_RATE_HZ) : int(end_s * ANALYSIS_RATE_HZ)]
 
 
-def read_recording(path: Path) -> Recording:
-    pictures: list[NDArray[np.uint8]] = []
-    times: list[float] = []
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            pictures.append(frame.to_ndarray(format="bgr24"))
-            times.append(float(frame.pts * Fraction(frame.time_base or 1)))
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=ANALYSIS_RATE_HZ)
-    samples = np.zeros(0, np.float32)
-    with av.open(str(path)) as container:
-        for sound in container.decode(audio=0):
-            start = int(float(sound.pts * Fraction(sound.time_base or 1)) * ANALYSIS_RATE_HZ)
-            for piece in resampler.resample(sound):
-                values = piece.to_ndarray().reshape(-1)
-                end = start + len(values)
-                if end > len(samples):
-                    samples = np.pad(samples, (0, end - len(samples)))
-                samples[start:end] = values
-                start = end
-    return Recording(pictures, np.array(times), samples)
+def read_recording(told: dict[str, Any]) -> Recording:
+    """What `stopRecording` in the page answered, on a clock that starts with the later of sound and picture."""
+    times = np.array([shown["ms"] for shown in told["pictures"]]) / 1000
+    samples = np.frombuffer(base64.b64decode(told["sound"]), "<f4")
+    start_s = max(times[0], told["soundStartMs"] / 1000)
+    seen = times >= start_s
+    encoded = [shown["jpeg"] for shown, kept in zip(told["pictures"], seen, strict=True) if kept]
+    pictures = [cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_COLOR) for jpeg in encoded]
+    first_sample = round((start_s - told["soundStartMs"] / 1000) * ANALYSIS_RATE_HZ)
+    return Recording(pictures, times[seen] - start_s, samples[first_sample:])

@@ -32,9 +32,9 @@ class Command(BaseCommand):
             providers = build_providers(settings)
         except ProviderError as error:
             raise CommandError(str(error)) from error
-        warm_up(providers)
 
         async def serve() -> None:
+            await warm_up(providers)
             worker = MediaWorker(providers, capacity)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
