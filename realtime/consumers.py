@@ -16,7 +16,7 @@ from django.core.cache import cache
 from avatars.models import Avatar
 from avatars.permissions import can_talk, can_view
 from realtime.placement import WorkerRecord, find_worker, least_loaded
-from realtime.tokens import issue_token, read_token
+from realtime.tokens import Place, issue_token, read_token
 
 logger = structlog.get_logger(__name__)
 
@@ -27,7 +27,8 @@ MESSAGES_A_SECOND: Final = 40
 LONGEST_SDP: Final = 65_536
 LONGEST_CANDIDATE: Final = 2_048
 OPENED_WITHIN_S: Final = 8.0
-WATCH_S: Final = 0.5
+WATCH_S: Final = 0.4
+LOST_AFTER_MISSED: Final = 2
 FULL_RETRY_S: Final = 10
 
 NOT_READY: Final = "This avatar is not ready to talk yet."
@@ -113,8 +114,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             if await self._joins_too_often():
                 await self.close(CLOSE_TOO_MANY)
                 return
-            self.session = read_token(token, self.avatar.code)
-            self.worker = await self._place()
+            self.worker = await self._place(read_token(token, self.avatar.code))
             if self.worker is None:
                 return
             await self._tell_worker("open", avatar=self.avatar.code, user=user.pk)
@@ -123,13 +123,11 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             logger.warning("A call could not be arranged", reason=str(error))
             await self._refuse("internal", UNAVAILABLE)
 
-    async def _place(self) -> WorkerRecord | None:
-        """The worker that holds the session already, else the one with the most room; else a refusal."""
-        if self.session is not None:
-            holder = await cache.aget(f"session:{self.session.hex}")
-            if holder and (worker := await sync_to_async(find_worker)(holder)):
-                return worker
-        self.session = self.session or uuid4()
+    async def _place(self, before: Place | None) -> WorkerRecord | None:
+        """The worker that holds the conversation already, else the one with the most room; else a refusal."""
+        self.session = before.session if before else uuid4()
+        if before and (holder := await sync_to_async(find_worker)(before.worker)):
+            return holder
         worker = await sync_to_async(least_loaded)()
         if worker is None:
             await self._refuse("no_worker", NO_WORKER)
@@ -162,14 +160,14 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def media_opened(self, event: dict[str, Any]) -> None:
         """The session has a place."""
-        if self.session is None or event["session"] != self.session.hex:
+        if self.session is None or self.worker is None or event["session"] != self.session.hex:
             return
         self.opened.set()
         await self.send_json(
             {
                 "type": "ready",
                 "session": self.session.hex,
-                "token": issue_token(self.session, self.avatar.code),
+                "token": issue_token(Place(self.session, self.worker.name), self.avatar.code),
                 "ice_servers": settings.ICE_SERVERS,
             }
         )
@@ -196,14 +194,15 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         except TimeoutError:
             await self._refuse("internal", SLOW)
             return
+        missed = 0
         while self.worker is not None:
             await asyncio.sleep(WATCH_S)
             try:
-                alive = await sync_to_async(find_worker)(self.worker.name)
+                missed = 0 if await sync_to_async(find_worker)(self.worker.name) else missed + 1
             except Exception as error:
                 logger.warning("The media worker could not be looked for", reason=str(error))
-                continue
-            if alive is None:
+            # After a restart of Valkey a living worker is missing until its next beat.
+            if missed >= LOST_AFTER_MISSED:
                 self.left = True
                 await self.send_json({"type": "error", "code": "worker_lost", "message": LOST})
                 return

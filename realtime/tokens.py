@@ -1,5 +1,6 @@
 """Session tokens: with one the same page comes back to the same conversation. They live in the page, for an hour."""
 
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -7,19 +8,28 @@ from django.core import signing
 
 SALT: Final = "realtime.session"
 LIFETIME_S: Final = 3600
+LONGEST: Final = 500
 
 
-def issue_token(session_id: UUID, avatar_code: str) -> str:
-    """Sign a session for the page that opened it."""
-    return signing.dumps([session_id.hex, avatar_code], salt=SALT)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation is held: its session, and the name of the media worker."""
+
+    session: UUID
+    worker: str
 
 
-def read_token(token: object, avatar_code: str) -> UUID | None:
-    """The session of a token for this avatar; None for one that is forged, too old, or another avatar's."""
-    if not isinstance(token, str) or len(token) > 500:
+def issue_token(place: Place, avatar_code: str) -> str:
+    """Sign a place for the page that talks there."""
+    return signing.dumps([place.session.hex, place.worker, avatar_code], salt=SALT)
+
+
+def read_token(token: object, avatar_code: str) -> Place | None:
+    """The place in a token for this avatar; None for one that is forged, too old, or another avatar's."""
+    if not isinstance(token, str) or len(token) > LONGEST:
         return None
     try:
-        session, code = signing.loads(token, salt=SALT, max_age=LIFETIME_S)
-        return UUID(hex=session) if code == avatar_code else None
+        session, worker, code = signing.loads(token, salt=SALT, max_age=LIFETIME_S)
+        return Place(UUID(hex=session), worker) if code == avatar_code else None
     except (signing.BadSignature, ValueError, TypeError):
         return None

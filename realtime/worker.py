@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
-from django.core.cache import cache
 
 from avatars.imx import ImxError
 from avatars.models import Avatar
@@ -32,7 +31,6 @@ RECEIVE_AGAIN_S: Final = 0.5
 BOOKKEEPING_EVERY_S: Final = 10.0
 # A loop that has not turned for so long cannot serve anybody.
 LOOP_STUCK_S: Final = 5.0
-HOLDER_TTL_S: Final = 3600
 
 FULL: Final = "All places are taken at the moment. Try again in a little while."
 FACE_BROKEN: Final = "This avatar's file cannot be opened. Its owner can build it again."
@@ -183,7 +181,6 @@ class MediaWorker:
         self.sessions[session_id] = session
         logger.info("Session opens", session=session_id.hex, avatar=avatar.code)
         await self._say(reply, "media.opened", session_id)
-        await cache.aset(f"session:{session_id.hex}", self.name, HOLDER_TTL_S)
         await database_sync_to_async(open_session)(session_id, avatar, message["user"], self.name)
 
     async def _answer(self, session: Session, sdp: str, reply: str) -> None:
