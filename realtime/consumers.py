@@ -114,10 +114,12 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             if await self._joins_too_often():
                 await self.close(CLOSE_TOO_MANY)
                 return
-            self.worker = await self._place(read_token(token, self.avatar.code))
-            if self.worker is None:
+            before = read_token(token, self.avatar.code)
+            self.worker = await self._place(before)
+            if self.worker is None or self.session is None:
                 return
-            await self._tell_worker("open", avatar=self.avatar.code, user=user.pk)
+            again = before is not None and before.session == self.session
+            await self._tell_worker("open", avatar=self.avatar.code, user=user.pk, again=again)
             self.watch = self.watch or asyncio.create_task(self._watch_worker())
         except Exception as error:
             logger.warning("A call could not be arranged", reason=str(error))
@@ -125,9 +127,10 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def _place(self, before: Place | None) -> WorkerRecord | None:
         """The worker that holds the conversation already, else the one with the most room; else a refusal."""
-        self.session = before.session if before else uuid4()
         if before and (holder := await sync_to_async(find_worker)(before.worker)):
+            self.session = before.session
             return holder
+        self.session = uuid4()
         worker = await sync_to_async(least_loaded)()
         if worker is None:
             await self._refuse("no_worker", NO_WORKER)
@@ -162,6 +165,8 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         """The session has a place."""
         if self.session is None or self.worker is None or event["session"] != self.session.hex:
             return
+        # Where the conversation was over before the page came back, the worker begins another.
+        self.session = UUID(hex=event["place"])
         self.opened.set()
         await self.send_json(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
 from uuid import uuid4
 
 from django.conf import settings
@@ -15,7 +14,6 @@ class Session(models.Model):
     class State(models.TextChoices):
         """How far the session has come."""
 
-        JOINING = "joining", "Joining"
         LIVE = "live", "Live"
         ENDED = "ended", "Ended"
 
@@ -29,14 +27,12 @@ class Session(models.Model):
         STOPPED = "stopped", "The media worker was stopped"
         WORKER_LOST = "worker_lost", "The media worker died"
 
-    OPEN: ClassVar[frozenset[str]] = frozenset({State.JOINING, State.LIVE})
-
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     avatar = models.ForeignKey("avatars.Avatar", null=True, on_delete=models.SET_NULL, related_name="sessions")
     avatar_code = models.CharField(max_length=10)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     worker = models.CharField(max_length=80)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.JOINING)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.LIVE)
     reason = models.CharField(max_length=12, choices=Reason.choices, blank=True)
     spoken_s = models.FloatField(default=0.0)
     idle_s = models.FloatField(default=0.0)

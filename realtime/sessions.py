@@ -13,22 +13,19 @@ from webapp.usage.models import UsageEntry
 
 
 def open_session(session_id: UUID, avatar: Avatar, user_id: Any, worker: str) -> None:
-    """Enter a session; one that comes back is open again."""
-    Session.objects.update_or_create(
+    """Enter a new session."""
+    Session.objects.create(
         pk=session_id,
-        defaults={
-            "avatar": avatar,
-            "avatar_code": avatar.code,
-            "user_id": user_id,
-            "worker": worker,
-            "state": Session.State.LIVE,
-        },
+        avatar=avatar,
+        avatar_code=avatar.code,
+        user_id=user_id,
+        worker=worker,
     )
 
 
 def update_session(session_id: UUID, spoken_s: float, idle_s: float) -> None:
     """Note how long a session has lasted, for the case that its worker dies."""
-    Session.objects.filter(pk=session_id, state__in=Session.OPEN).update(spoken_s=spoken_s, idle_s=idle_s)
+    Session.objects.filter(pk=session_id, state=Session.State.LIVE).update(spoken_s=spoken_s, idle_s=idle_s)
 
 
 def close_session(session_id: UUID, reason: str, spoken_s: float | None = None, idle_s: float | None = None) -> None:
@@ -37,7 +34,7 @@ def close_session(session_id: UUID, reason: str, spoken_s: float | None = None, 
     spoken_s, idle_s: None takes what was noted last.
     """
     with transaction.atomic():
-        session = Session.objects.select_for_update().filter(pk=session_id, state__in=Session.OPEN).first()
+        session = Session.objects.select_for_update().filter(pk=session_id, state=Session.State.LIVE).first()
         if session is None:
             return
         session.state, session.reason, session.ended_at = Session.State.ENDED, reason, timezone.now()
@@ -59,7 +56,7 @@ def close_session(session_id: UUID, reason: str, spoken_s: float | None = None, 
 
 def close_abandoned(live_workers: Collection[str]) -> int:
     """End the sessions whose worker is gone; return how many there were."""
-    abandoned = Session.objects.filter(state__in=Session.OPEN).exclude(worker__in=live_workers)
+    abandoned = Session.objects.filter(state=Session.State.LIVE).exclude(worker__in=live_workers)
     ids = list(abandoned.values_list("pk", flat=True))
     for session_id in ids:
         close_session(session_id, Session.Reason.WORKER_LOST)

@@ -156,15 +156,17 @@ class MediaWorker:
         session = self.sessions.get(session_id)
         if session is not None and not session.over:
             session.joined(reply)
-            await self._say(reply, "media.opened", session_id)
+            await self._say(reply, "media.opened", session_id, place=session_id.hex)
             return
         if len(self.sessions) >= self.capacity:
             await self._say(reply, "media.refused", session_id, code="full", message=FULL)
             return
+        # What has ended is in the books and stays ended: who comes back too late begins a new session.
+        place = uuid4() if message["again"] else session_id
         try:
             avatar = await Avatar.objects.aget(code=message["avatar"])
             session = Session(
-                session_id,
+                place,
                 await self._likenesses.rig(avatar.imx.name or ""),
                 AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name),
                 self._backstage,
@@ -178,10 +180,10 @@ class MediaWorker:
             await self._say(reply, "media.refused", session_id, code="not_found", message="This avatar is gone.")
             return
         session.joined(reply)
-        self.sessions[session_id] = session
-        logger.info("Session opens", session=session_id.hex, avatar=avatar.code)
-        await self._say(reply, "media.opened", session_id)
-        await database_sync_to_async(open_session)(session_id, avatar, message["user"], self.name)
+        self.sessions[place] = session
+        logger.info("Session opens", session=place.hex, avatar=avatar.code)
+        await self._say(reply, "media.opened", session_id, place=place.hex)
+        await database_sync_to_async(open_session)(place, avatar, message["user"], self.name)
 
     async def _answer(self, session: Session, sdp: str, reply: str) -> None:
         try:

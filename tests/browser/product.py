@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +93,36 @@ class Product:
         except subprocess.TimeoutExpired:
             os.killpg(self._supervisor.pid, signal.SIGKILL)
             raise RuntimeError(f"Parlo did not stop within 20 s:\n{self.log_tail()}") from None
+
+    def kill(self, words: str) -> None:
+        """Kill, without a warning, every process of this product whose command line holds `words`."""
+        assert self._supervisor is not None
+        killed = 0
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            with suppress(OSError):
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if words in command and parent == self._supervisor.pid:
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    killed += 1
+        assert killed, f"no process of Parlo runs {words}"
+
+    def wait_until_ready(self, within_s: float = 60) -> None:
+        deadline = time.monotonic() + within_s
+        while not self._answers("/readyz"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Parlo was not ready again after {within_s:.0f} s:\n{self.log_tail()}")
+            time.sleep(0.2)
+
+    def sessions(self) -> list[tuple[str, str]]:
+        """State and reason of every session, newest first."""
+        script = (
+            "import json; from realtime.models import Session; "
+            "print(json.dumps(list(Session.objects.values_list('state', 'reason'))))"
+        )
+        return [(state, reason) for state, reason in json.loads(self.manage("shell", "-v", "0", "-c", script))]
 
     def log_tail(self, size: int = 6000) -> str:
         return (self.data_dir / "product.log").read_text(errors="replace")[-size:]

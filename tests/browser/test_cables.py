@@ -1,0 +1,130 @@
+"""Pulling cables in the middle of a conversation: what the visitor sees, and that nothing is left behind."""
+
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.product import Product
+from tests.browser.test_conversation import ANSWER_WITHIN_MS, talk, wait_for_state
+from tests.browser.visitor import visitor, wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def phases(page: Page) -> list[str]:
+    found: list[str] = page.evaluate("window.parlo.events.filter((e) => e.type === 'phase').map((e) => e.phase)")
+    return found
+
+
+def ask(page: Page, text: str) -> None:
+    """Type something, and wait for the words and the end of the answer."""
+    before = page.locator("#transcript li[data-who=avatar]").count()
+    page.fill("#message", text)
+    page.click("#send")
+    expect(page.locator("#transcript li[data-who=avatar]").nth(before)).not_to_be_empty(timeout=ANSWER_WITHIN_MS)
+
+
+def wait_until_back(page: Page) -> None:
+    wait_until(page, "window.parlo.phase === 'live'", 40_000)
+    wait_for_state(page, "listening")
+
+
+def test_a_closed_tab_ends_its_session(product: Product) -> None:
+    with visitor(None) as page:
+        talk(page, product, "Pluvio")
+        wait_for_state(page, "speaking")
+        page.close(run_before_unload=False)
+        deadline = time.monotonic() + 8
+        while (newest := product.sessions()[0])[0] != "ended" and time.monotonic() < deadline:
+            time.sleep(0.3)
+    assert newest[0] == "ended"
+    assert newest[1] in {"left", "lost"}
+
+
+def test_a_dead_media_worker_is_told_and_replaced(product: Product) -> None:
+    with visitor(None) as page:
+        talk(page, product, "Pluvio")
+        wait_for_state(page, "speaking")
+        product.kill("mediaworker")
+        wait_until(page, "window.parlo.phase === 'reconnecting'", 5_000)
+        expect(page.locator("#notice-words")).not_to_be_empty()
+        product.wait_until_ready()
+        if page.evaluate("window.parlo.phase") == "failed":
+            # Three attempts were over before the new worker was there: the page offers another.
+            expect(page.locator("#talk-words")).to_have_text("Reconnect")
+            page.click("#talk")
+        wait_until_back(page)
+        ask(page, "Are you there again?")
+        page.click("#hangup")
+    product.manage("check")
+    assert ("ended", "worker_lost") in product.sessions()
+
+
+def test_the_conversation_outlives_the_web_process(product: Product) -> None:
+    with visitor(None) as page:
+        talk(page, product, "Pluvio")
+        wait_for_state(page, "listening")
+        ask(page, "Hello there.")
+        wait_for_state(page, "listening")
+        product.kill("daphne")
+        wait_until(page, "window.parlo.phase === 'reconnecting'", 6_000)
+        wait_until_back(page)
+        ask(page, "Can you hear me?")
+        page.click("#hangup")
+
+
+def test_the_conversation_outlives_valkey(product: Product) -> None:
+    with visitor(None) as page:
+        talk(page, product, "Pluvio")
+        wait_for_state(page, "listening")
+        product.kill("valkey")
+        page.wait_for_timeout(1_000)
+        wait_until_back(page)
+        ask(page, "Still there?")
+        page.click("#hangup")
+    product.wait_until_ready()
+
+
+def test_a_dead_brain_is_owned_up_to(product: Product) -> None:
+    with visitor(None) as page:
+        talk(page, product, "Pluvio")
+        wait_for_state(page, "listening")
+        product.kill("manage.py brain")
+        page.fill("#message", "What is the weather like?")
+        page.click("#send")
+        answer = page.locator("#transcript li[data-who=user] ~ li[data-who=avatar]").first
+        expect(answer).not_to_be_empty(timeout=ANSWER_WITHIN_MS)
+        expect(page.locator("#notice-words")).not_to_be_empty()
+        page.click("#hangup")
+    product.wait_until_ready()
+
+
+def test_a_lost_network_is_told_and_mended(product: Product) -> None:
+    with visitor(None) as page:
+        talk(page, product, "Pluvio")
+        wait_for_state(page, "listening")
+        page.context.set_offline(True)
+        # Loopback has no cable to pull: going offline cuts the page's sockets, not its media.
+        page.evaluate("fetch('/healthz').catch(() => {})")
+        page.wait_for_timeout(500)
+        page.context.set_offline(False)
+        wait_until_back(page)
+        page.click("#hangup")
+
+
+def test_a_full_house_is_told(product: Product) -> None:
+    with visitor(None) as page:
+        pages = [page, *(page.context.new_page() for _ in range(4))]
+        for guest in pages[:4]:
+            talk(guest, product, "Pluvio")
+        late = pages[4]
+        late.goto(product.url + "/")
+        late.get_by_role("link", name="Pluvio").first.click()
+        late.get_by_role("link", name="Talk").first.click()
+        late.click("#talk")
+        expect(late.locator("#curtain-words")).to_contain_text("All places are taken", timeout=10_000)
+        pages[0].click("#hangup")
+        late.wait_for_timeout(1_500)
+        late.click("#talk")
+        late.wait_for_selector("[data-picture]", timeout=15_000)
