@@ -4,14 +4,14 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, register
 
-from avatars.seed import DEMO_FILE, read_demos
+from avatars.demo import DEMO_FILE, demo_avatars
 
 
 @register()
 def demo_material(**_: Any) -> list[CheckMessage]:
     """The description of the demo avatars can be read, and their pictures are there."""
     try:
-        read_demos()
+        demo_avatars()
     except (ValueError, KeyError, TypeError) as error:
         return [Error(f"The demo avatars in {DEMO_FILE.name} cannot be read: {error}.", id="avatars.E001")]
     return []

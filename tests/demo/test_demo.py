@@ -12,7 +12,6 @@ from avatars.build import FacePoints
 from avatars.demo import DEMO_FILE, DemoAvatar, demo_avatars
 from avatars.engine.perception import Face, Perception
 from avatars.engine.speech.styles import STYLES
-from avatars.seed import read_demos
 
 DRAWN = ("nell", "pluvio")
 SIDE_PX = 1024
@@ -93,18 +92,6 @@ def test_points_lie_on_a_face(avatars: dict[str, DemoAvatar]) -> None:
         picture = cv2.imread(str(avatar.picture))
         assert picture is not None
         FacePoints.from_json(avatar.points).check(picture.shape[1], picture.shape[0])
-
-
-def test_seeding_reads_the_same(avatars: dict[str, DemoAvatar]) -> None:
-    seeded = {demo.key: demo for demo in read_demos()}
-    assert list(seeded) == list(avatars)
-    for key, avatar in avatars.items():
-        assert (seeded[key].picture, seeded[key].kind, seeded[key].points) == (
-            avatar.picture,
-            avatar.kind,
-            avatar.points,
-        )
-        assert seeded[key].texts["greeting"] == avatar.greeting
 
 
 @pytest.mark.parametrize("key", DRAWN)

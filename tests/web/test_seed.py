@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from avatars.demo import POINTS, demo_avatars
 from avatars.models import Avatar, Build
-from avatars.seed import read_demos, seed_demos
+from avatars.seed import seed_demos
 
 pytestmark = pytest.mark.django_db
 
@@ -15,14 +16,17 @@ pytestmark = pytest.mark.django_db
 def described(tmp_path: Path) -> Path:
     (tmp_path / "fox.png").write_bytes(b"picture")
     path = tmp_path / "demo.json"
+    texts = {name: name for name in ("tagline", "licence", "persona", "voice", "greeting")}
     entry = {
         "key": "fox",
         "name": "Fox",
         "picture": "fox.png",
-        "persona": "p",
         "kind": "animal",
-        "points": {"chin": [1, 2]},
+        "visibility": "public",
+        "points": "points.json",
+        **texts,
     }
+    (tmp_path / "points.json").write_text(json.dumps({name: [1, 2] for name in POINTS}))
     path.write_text(json.dumps({"avatars": [entry]}))
     return path
 
@@ -30,7 +34,7 @@ def described(tmp_path: Path) -> Path:
 def test_seeding_twice_changes_nothing(described: Path) -> None:
     (avatar,) = seed_demos(described)
     assert (avatar.name, avatar.owner, avatar.demo, avatar.visibility) == ("Fox", None, True, "public")
-    assert Build.objects.get().points == {"chin": [1, 2]}
+    assert Build.objects.get().points["chin"] == [1, 2]
     assert seed_demos(described) == []
     assert Avatar.objects.count() == Build.objects.count() == 1
 
@@ -44,12 +48,11 @@ def test_a_demo_that_failed_gets_another_try(described: Path) -> None:
 
 def test_a_missing_picture_is_told(described: Path) -> None:
     (described.parent / "fox.png").unlink()
-    with pytest.raises(ValueError, match=r"fox\.png of fox is not there"):
-        read_demos(described)
+    with pytest.raises(ValueError, match=r"fox names the file fox\.png"):
+        demo_avatars(described)
 
 
-def test_the_demos_that_come_with_parlo_can_be_read() -> None:
-    for demo in read_demos():
-        assert demo.texts["name"]
-        assert demo.texts["persona"]
-        assert demo.kind in {"", *Avatar.Kind.values}
+def test_the_gallery_shows_them_as_they_are_listed() -> None:
+    seed_demos()
+    Avatar.objects.update(state=Avatar.State.READY)
+    assert [avatar.demo_key for avatar in Avatar.objects.listed()] == [demo.key for demo in demo_avatars()]

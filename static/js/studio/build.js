@@ -42,6 +42,12 @@ function showFace({ poster_url: poster, preview_url: preview }) {
   film.play().catch(() => film.remove());
 }
 
+function showWarnings(sentences) {
+  const box = root.querySelector("[data-warnings]");
+  box.hidden = !sentences.length;
+  box.querySelector("ul").replaceChildren(...sentences.map((sentence) => Object.assign(document.createElement("li"), { textContent: sentence })));
+}
+
 function show(status) {
   root.dataset.buildState = status.state;
   title.textContent = status.state === "queued" ? "Waiting for its turn" : "Building";
@@ -51,6 +57,7 @@ function show(status) {
   if (status.state === "awaiting_face_marking") marking.open(config.source_url, config.points);
   if (status.state === "failed") root.querySelector("[data-replace]").open = true;
   if (status.state === "ready") showFace(status);
+  showWarnings(status.warnings);
 }
 
 function follow(attempt = 0) {
