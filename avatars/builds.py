@@ -28,7 +28,9 @@ def create_avatar(owner: Any, form: NewAvatarForm) -> Avatar:
     """Create the avatar a valid form describes and queue its build, or raise `TooManyBuilds` and create nothing."""
     given = form.cleaned_data
     with transaction.atomic():
-        avatar = Avatar(name=given["name"], licence=given["licence"])
+        # An avatar that says nothing would leave its first visitor waiting; its creator can change or remove this.
+        greeting = f"Hello, I'm {given['name']}. What would you like to talk about?"
+        avatar = Avatar(name=given["name"], licence=given["licence"], greeting=greeting)
         avatar.owner_id = owner.pk
         avatar.save()
         start_build(avatar, given["source"], kind=given["kind"])

@@ -24,7 +24,7 @@ BLINK_RANGE_S: Final = (0.7, 8.0)
 DOUBLE_BLINK: Final = 0.08
 PARTIAL_BLINK: Final = 0.15
 BLINK_AT_SACCADE: Final = 0.25
-# One eye follows the other by so many frames.
+# One eye opens after the other by so many frames. They close together: a peak between two frames would not be drawn.
 EYE_LAG_FRAMES: Final = 0.22
 
 FIXATION_S: Final = (0.35, 0.90)
@@ -144,7 +144,8 @@ class Blinks:
             self._at = 0.0
             self._depth = float(self.rng.uniform(0.55, 0.8)) if self.rng.random() < PARTIAL_BLINK else 1.0
             self._wait = round(0.45 / FRAME_S) if self.rng.random() < DOUBLE_BLINK else self._interval()
-        closure = self._curve(self._at), 0.985 * self._curve(self._at - EYE_LAG_FRAMES)
+        lag = EYE_LAG_FRAMES if self._at > BLINK.index(1.0) else 0.0
+        closure = self._curve(self._at), 0.985 * self._curve(self._at - lag)
         self._at += 1
         self._wait -= 1
         return closure[0] * self._depth, closure[1] * self._depth
