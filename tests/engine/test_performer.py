@@ -1,0 +1,289 @@
+"""A performance: sound and mouth together, frame by frame; what is said, cut, and counted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avatars.engine.activity import Activity
+from avatars.engine.controls import CONTROL_COUNT, FRAME_MS, MOUTH_COUNT, Control
+from avatars.engine.performer import CLOSING_FRAMES, RESTING_RELAX, Line, Performer, Playback, Take
+from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone, Speech
+
+
+class Camera:
+    """Stands in for the renderer: the picture is the number of the drawing."""
+
+    def __init__(self) -> None:
+        self.drawn: list[np.ndarray] = []
+
+    def render(self, controls: np.ndarray) -> np.ndarray:
+        self.drawn.append(controls.copy())
+        return np.array([[len(self.drawn) % 256]], np.uint8)
+
+
+def performer(seed: int = 1) -> Performer:
+    return Performer(Camera(), seed)  # type: ignore[arg-type]
+
+
+def line(frames: int, jaw: float = 0.8, level: float = 0.5) -> Line:
+    """An open mouth and a steady level."""
+    mouth = np.zeros((frames, MOUTH_COUNT), np.float32)
+    mouth[:, Control.JAW] = jaw
+    mouth[:, Control.RELAX] = 0.85
+    return Line(
+        np.full(frames * SAMPLES_PER_FRAME, level, np.float32), mouth, np.zeros((frames, CONTROL_COUNT), np.float32)
+    )
+
+
+def takes(actor: Performer, count: int) -> list[Take]:
+    return [actor.next() for _ in range(count)]
+
+
+def loudness(frames: list[Take]) -> list[float]:
+    return [round(float(np.abs(frame.samples).max()), 3) for frame in frames]
+
+
+def jaws(frames: list[Take]) -> list[float]:
+    return [round(float(frame.controls[Control.JAW]), 3) for frame in frames]
+
+
+def test_the_same_seed_performs_the_same() -> None:
+    one, other, stranger = performer(3), performer(3), performer(4)
+    for actor in (one, other, stranger):
+        actor.say(1, line(5))
+    first, second, third = (np.stack([t.controls for t in takes(actor, 50)]) for actor in (one, other, stranger))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, third)
+
+
+def test_silence_is_still() -> None:
+    for frame in takes(performer(), 100):
+        assert frame.samples.shape == (SAMPLES_PER_FRAME,)
+        assert not frame.samples.any()
+        mouth = frame.controls[:MOUTH_COUNT].copy()
+        assert mouth[Control.RELAX] == RESTING_RELAX
+        mouth[Control.RELAX] = 0
+        assert not mouth.any()
+
+
+def test_each_frame_carries_its_own_sound_and_mouth() -> None:
+    actor = performer()
+    frames = 10
+    said = line(frames)
+    ramp = np.repeat(np.linspace(0.1, 1, frames, dtype=np.float32), SAMPLES_PER_FRAME)
+    mouth = said.mouth.copy()
+    mouth[:, Control.JAW] = np.linspace(0.1, 1, frames)
+    actor.say(1, Line(ramp, mouth, said.accents))
+    for number, frame in enumerate(takes(actor, frames)):
+        assert np.array_equal(frame.samples, ramp[number * SAMPLES_PER_FRAME : (number + 1) * SAMPLES_PER_FRAME])
+        assert frame.controls[Control.JAW] == mouth[number, Control.JAW]
+
+
+def test_accents_are_added_to_the_motion() -> None:
+    still, nodding = performer(), performer()
+    accented = line(3)
+    accented.accents[:, Control.PITCH_DEG] = 1.5
+    still.say(1, line(3))
+    nodding.say(1, accented)
+    for plain, accent in zip(takes(still, 3), takes(nodding, 3), strict=True):
+        difference = accent.controls - plain.controls
+        assert difference[Control.PITCH_DEG] == pytest.approx(1.5, abs=1e-5)
+        assert np.count_nonzero(difference) == 1
+
+
+def test_lines_of_one_turn_follow_each_other_without_a_gap() -> None:
+    actor = performer()
+    actor.say(1, line(3, level=0.2))
+    actor.say(1, line(2, level=0.4))
+    assert actor.queued_ms == 200
+    assert loudness(takes(actor, 6)) == [0.2, 0.2, 0.2, 0.4, 0.4, 0.0]
+    assert actor.queued_ms == 0
+
+
+def test_playback_counts_what_was_said_of_the_turn() -> None:
+    actor = performer()
+    assert actor.playback == Playback(None, 0.0)
+    actor.say(7, line(3))
+    assert actor.playback == Playback(None, 0.0)
+    takes(actor, 1)
+    assert actor.playback == Playback(7, 40.0)
+    takes(actor, 2)
+    assert actor.playback == Playback(7, 120.0)
+    takes(actor, 1)
+    assert actor.playback == Playback(None, 120.0)
+
+
+def test_a_turn_whose_next_line_is_late_keeps_counting() -> None:
+    actor = performer()
+    actor.say(7, line(3))
+    takes(actor, 8)
+    assert actor.playback == Playback(None, 120.0)
+    actor.say(7, line(2))
+    takes(actor, 1)
+    assert actor.playback == Playback(7, 160.0)
+
+
+def test_the_next_turn_counts_from_nothing() -> None:
+    actor = performer()
+    actor.say(7, line(2))
+    actor.say(8, line(2))
+    played = []
+    for _ in range(4):
+        actor.next()
+        played.append(actor.playback)
+    assert played == [Playback(7, 40.0), Playback(7, 80.0), Playback(8, 40.0), Playback(8, 80.0)]
+
+
+def test_a_cut_fades_within_a_frame_and_closes_the_mouth_within_four() -> None:
+    actor = performer()
+    actor.say(1, line(10))
+    takes(actor, 4)
+    assert actor.cut() == Playback(1, 160.0)
+    after = takes(actor, 6)
+    fade = after[0].samples
+    assert fade[0] == pytest.approx(0.5)
+    assert (np.diff(fade) <= 0).all()
+    assert fade[-1] == 0
+    assert loudness(after[1:]) == [0.0] * 5
+    closing = jaws(after)
+    assert closing[CLOSING_FRAMES - 1 :] == [0.0, 0.0, 0.0]
+    assert closing[: CLOSING_FRAMES - 1] == [0.6, 0.4, 0.2]
+
+
+def test_a_cut_drops_what_waits() -> None:
+    actor = performer()
+    for turn in (1, 1, 2):
+        actor.say(turn, line(10))
+    takes(actor, 1)
+    actor.cut()
+    assert actor.queued_ms == 0
+    takes(actor, 1)
+    assert actor.playback == Playback(None, 40.0)
+    assert loudness(takes(actor, 5)) == [0.0] * 5
+
+
+def test_a_cut_before_the_first_frame_is_heard_by_nobody() -> None:
+    actor = performer()
+    actor.say(1, line(10))
+    assert actor.cut() == Playback(None, 0.0)
+    assert loudness(takes(actor, 3)) == [0.0] * 3
+    assert actor.cut() == Playback(None, 0.0)
+
+
+def test_a_second_cut_does_not_break_off_the_fade() -> None:
+    actor = performer()
+    actor.say(1, line(10))
+    takes(actor, 2)
+    actor.cut()
+    actor.cut()
+    assert loudness(takes(actor, 2)) == [0.5, 0.0]
+
+
+def test_what_is_said_right_after_a_cut_begins_under_the_fade() -> None:
+    actor = performer()
+    actor.say(1, line(10))
+    takes(actor, 2)
+    actor.cut()
+    actor.say(2, line(2, level=0.1))
+    first, second = takes(actor, 2)
+    assert first.samples[0] == pytest.approx(0.6)
+    assert first.samples[-1] == pytest.approx(0.1)
+    assert loudness([second]) == [0.1]
+    assert actor.playback == Playback(2, 80.0)
+
+
+def test_the_same_turn_said_again_after_a_cut_counts_from_nothing() -> None:
+    actor = performer()
+    actor.say(1, line(10))
+    takes(actor, 5)
+    actor.cut()
+    actor.say(1, line(10))
+    takes(actor, 1)
+    assert actor.playback == Playback(1, 40.0)
+
+
+def test_the_mouth_comes_to_rest_after_the_last_word() -> None:
+    actor = performer()
+    actor.say(1, line(3))
+    assert jaws(takes(actor, 9))[3:] == [0.6, 0.4, 0.2, 0.0, 0.0, 0.0]
+
+
+def test_a_smile_comes_and_goes_slowly() -> None:
+    actor = performer()
+    actor.say(1, line(20))
+    relax = [float(frame.controls[Control.RELAX]) for frame in takes(actor, 60)]
+    assert max(relax) == pytest.approx(0.85)
+    assert relax[-1] == pytest.approx(RESTING_RELAX)
+    assert np.abs(np.diff([RESTING_RELAX, *relax])).max() < 0.04
+
+
+def test_a_picture_that_is_too_late_is_not_drawn() -> None:
+    camera = Camera()
+    actor = Performer(camera, 1)  # type: ignore[arg-type]
+    actor.say(1, line(4))
+    before = actor.next()
+    drawn = len(camera.drawn)
+    late = actor.next(draw=False)
+    assert late.picture is before.picture
+    assert len(camera.drawn) == drawn
+    # Its sound is said all the same, and time goes on.
+    assert loudness([late]) == [0.5]
+    assert actor.playback == Playback(1, 80.0)
+    assert actor.next().picture is not before.picture
+
+
+def test_the_activity_decides_how_the_head_is_held() -> None:
+    idle, thinking = performer(), performer()
+    thinking.set_activity(Activity.THINKING)
+    gaze = [np.mean([t.controls[Control.GAZE_X] for t in takes(actor, 500)]) for actor in (idle, thinking)]
+    assert gaze[1] > gaze[0] + 0.01
+
+
+def test_a_line_without_frames_is_nothing() -> None:
+    actor = performer()
+    actor.say(1, line(0))
+    assert actor.queued_ms == 0
+    assert loudness(takes(actor, 1)) == [0.0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 3 * SAMPLE_RATE_HZ))
+def test_a_line_is_whole_frames_with_all_of_the_sound(samples: int) -> None:
+    sound = np.random.default_rng(samples).uniform(-1, 1, samples).astype(np.float32)
+    phones = (Phone("AA", 0.0, samples / SAMPLE_RATE_HZ, 2),)
+    made = Line.prepare(Speech(sound, phones, "Ah."))
+    assert len(made.samples) == made.frames * SAMPLES_PER_FRAME
+    assert made.accents.shape == (made.frames, CONTROL_COUNT)
+    assert np.array_equal(made.samples[:samples], sound)
+    assert not made.samples[samples:].any()
+    assert 0 <= made.frames * FRAME_MS - samples * 1000 / SAMPLE_RATE_HZ < FRAME_MS
+
+
+def test_a_line_is_worked_out_the_same_for_the_same_seed() -> None:
+    phones = tuple(Phone("AA", at * 0.6, at * 0.6 + 0.6, 2) for at in range(6))
+    speech = Speech(np.zeros(round(3.6 * SAMPLE_RATE_HZ), np.float32), phones)
+    assert np.array_equal(Line.prepare(speech, 5).accents, Line.prepare(speech, 5).accents)
+    assert not np.array_equal(Line.prepare(speech, 5).accents, Line.prepare(speech, 6).accents)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.tuples(st.integers(1, 3), st.integers(0, 6)), st.just("cut"), st.integers(1, 9))))
+def test_whatever_happens_heard_is_what_was_performed(events: list[tuple[int, int] | str | int]) -> None:
+    actor = performer()
+    heard_ms = 0.0
+    for event in events:
+        if isinstance(event, tuple):
+            actor.say(event[0], line(event[1]))
+        elif event == "cut":
+            assert actor.cut().heard_ms == heard_ms
+        else:
+            for _ in range(int(event)):
+                frame = actor.next()
+                playback = actor.playback
+                assert frame.samples.shape == (SAMPLES_PER_FRAME,)
+                assert (playback.turn is not None) == bool(frame.controls[Control.JAW] == np.float32(0.8))
+                if playback.turn is not None:
+                    assert playback.heard_ms in {FRAME_MS, heard_ms + FRAME_MS}
+                heard_ms = playback.heard_ms
+    assert actor.queued_ms % FRAME_MS == 0
