@@ -17,7 +17,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
-from aiortc.sdp import candidate_from_sdp
+from aiortc.sdp import SessionDescription, candidate_from_sdp
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
@@ -92,6 +92,7 @@ class Peer:
             )
             next(t for t in connection.getTransceivers() if t.kind == track.kind).setCodecPreferences(ordered)
         try:
+            _check(SessionDescription.parse(offer_sdp))
             await connection.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
             answer = await connection.createAnswer()
             self._follow_codec()
@@ -107,10 +108,7 @@ class Peer:
         return str(connection.localDescription.sdp)
 
     def _follow_codec(self) -> None:
-        senders = {t.kind: t for t in self._connection.getTransceivers() if t.mid is not None}
-        if not {"audio", "video"} <= senders.keys():
-            raise OfferRefused("The browser's offer has to ask for one picture and one sound.")
-        video = senders["video"]
+        video = next(t for t in self._connection.getTransceivers() if t.kind == "video")
         if video._codecs[0].mimeType.lower() == "video/h264":
             # Packets are made by the outlet, so it and not the sender must hear of lost pictures.
             video.sender._send_keyframe = self._outlet.request_key_frame  # type: ignore[method-assign]
@@ -162,6 +160,9 @@ class Peer:
             await asyncio.wait_for(self._connection.close(), CLOSE_WITHIN_S)
         except TimeoutError:
             log.warning("a connection did not close within %g s", CLOSE_WITHIN_S)
+        except Exception:
+            # Whoever closes has more to release.
+            log.exception("a connection could not be closed")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -215,3 +216,13 @@ class Peer:
             self._listener.connected()
         elif self.state in {"failed", "closed"}:
             self._listener.lost()
+
+
+def _check(offer: SessionDescription) -> None:
+    """Raise `OfferRefused` for what the library would take and then neither answer nor close."""
+    if [kind for kind in sorted(media.kind for media in offer.media) if kind != "application"] != ["audio", "video"]:
+        raise OfferRefused("The browser's offer has to ask for one picture and one sound.")
+    names = sorted(media.rtp.muxId for media in offer.media)
+    bundles = [sorted(map(str, group.items)) for group in offer.group if group.semantic == "BUNDLE"]
+    if len(set(names)) < len(names) or any(bundle != names for bundle in bundles):
+        raise OfferRefused("The browser's offer has to bundle everything it asks for.")

@@ -1,0 +1,80 @@
+"""A browser, as far as a media worker can tell: aiortc on the other end, in the same process."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
+
+WITHIN_S = 20.0
+
+
+class Browser:
+    """Offers a microphone and a data channel, asks for a picture, and keeps what comes."""
+
+    def __init__(self) -> None:
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.events: list[dict[str, Any]] = []
+        self.pictures: list[Any] = []
+        self.sounds: list[Any] = []
+        self.changed = asyncio.Condition()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.connection.on("track", self._on_track)
+        self.connection.on("connectionstatechange", self._note)
+        self.channel = self.connection.createDataChannel("parlo")
+        self.channel.on("message", self._on_message)
+        self.channel.on("open", self._note)
+        self.connection.addTrack(AudioStreamTrack())
+        self.connection.addTransceiver("video", direction="recvonly")
+
+    async def offer(self) -> str:
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        return str(self.connection.localDescription.sdp)
+
+    async def take(self, answer: str) -> None:
+        await self.connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+
+    async def until(self, condition: Any) -> None:
+        """Wait until it holds of this browser."""
+        async with asyncio.timeout(WITHIN_S), self.changed:
+            await self.changed.wait_for(lambda: condition(self))
+
+    async def connected(self) -> None:
+        await self.until(lambda b: b.connection.connectionState == "connected" and b.channel.readyState == "open")
+
+    def say(self, **message: Any) -> None:
+        self.channel.send(json.dumps(message))
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == kind]
+
+    async def close(self) -> None:
+        await self.connection.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def loudness(self) -> float:
+        """The loudest 20 ms that were heard, 0..1."""
+        return max((float(np.abs(sound.to_ndarray()).max()) / 32768 for sound in self.sounds), default=0.0)
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        kept = self.pictures if track.kind == "video" else self.sounds
+        self._tasks.append(asyncio.create_task(self._keep(track, kept)))
+
+    async def _keep(self, track: MediaStreamTrack, kept: list[Any]) -> None:
+        with suppress(MediaStreamError):
+            while True:
+                kept.append(await track.recv())
+                await self._note()
+
+    async def _on_message(self, text: str) -> None:
+        self.events.append(json.loads(text))
+        await self._note()
+
+    async def _note(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
