@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.product import Product
-from tests.browser.test_conversation import ANSWER_WITHIN_MS, talk, wait_for_state
+from tests.browser.test_conversation import ANSWER_WITHIN_MS, sign_up, start_build, talk, wait_for_state
 from tests.browser.visitor import visitor, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -98,6 +98,15 @@ def test_a_dead_brain_is_owned_up_to(product: Product) -> None:
         expect(page.locator("#notice-words")).not_to_be_empty()
         page.click("#hangup")
     product.wait_until_ready()
+
+
+def test_a_build_outlives_its_builder(product: Product) -> None:
+    with visitor(None) as page:
+        sign_up(page, product, "stubborn")
+        start_build(page, product, "Ada")
+        product.kill("manage.py builder")
+        page.reload()
+        page.wait_for_selector("[data-build-state=ready]", timeout=90_000)
 
 
 def test_a_lost_network_is_told_and_mended(product: Product) -> None:

@@ -137,24 +137,34 @@ def test_a_text_is_answered_without_a_microphone(product: Product) -> None:
         page.click("#hangup")
 
 
+def sign_up(page: Page, product: Product, name: str) -> None:
+    page.goto(product.url + "/accounts/signup/")
+    page.fill("input[name=email]", f"{name}@example.org")
+    page.fill("input[name=username]", name)
+    page.fill("input[name=password1]", "correct horse battery staple")
+    page.fill("input[name=password2]", "correct horse battery staple")
+    page.locator("form button[type=submit]").last.click()
+    page.wait_for_url("**/studio/")
+
+
+def start_build(page: Page, product: Product, name: str) -> None:
+    page.goto(product.url + "/studio/new/")
+    page.set_input_files("input[name=source]", str(MATERIAL / "astronaut.png"))
+    page.fill("input[name=name]", name)
+    page.check("input[name=consent]")
+    page.locator("main form button[type=submit]").last.click()
+    page.wait_for_selector("[data-build-state]")
+
+
 def test_a_creator_builds_an_avatar_and_talks_to_it(product: Product) -> None:
     with visitor(None) as page:
-        page.goto(product.url + "/accounts/signup/")
-        page.fill("input[name=email]", "creator@example.org")
-        if page.locator("input[name=username]").count():
-            page.fill("input[name=username]", "creator")
-        page.fill("input[name=password1]", "correct horse battery staple")
-        if page.locator("input[name=password2]").count():
-            page.fill("input[name=password2]", "correct horse battery staple")
-        page.locator("form button[type=submit]").last.click()
-        page.goto(product.url + "/studio/new/")
-        page.set_input_files("input[name=source]", str(MATERIAL / "astronaut.png"))
-        page.fill("input[name=name]", "Eileen")
-        page.check("input[name=consent]")
-        page.locator("main form button[type=submit]").last.click()
+        sign_up(page, product, "creator")
+        start_build(page, product, "Eileen")
         page.wait_for_selector("[data-build-state=ready]", timeout=120_000)
+        expect(page.locator("[data-ready-face] img")).to_be_visible()
         page.get_by_role("link", name="Talk to Eileen").click()
         page.click("#talk")
+        wait_for_state(page, "speaking")
         wait_for_state(page, "listening")
         page.fill("#message", "Hello!")
         page.click("#send")

@@ -1,0 +1,158 @@
+"""Pages as a browser sees them: they fit, they keep to themselves, and the page to talk on has words for every trouble."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.product import Product
+from tests.browser.screens import SCHEMES, SIZES, chromium, overflow_px, sign_in, watch_for_trouble
+from tests.browser.visitor import visitor, wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+FAKE_SERVER = Path(__file__).with_name("fake_server.js")
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def creator(product: Product) -> str:
+    script = (
+        "from django.contrib.auth import get_user_model; "
+        f"get_user_model().objects.create_user('maker', 'maker@example.org', '{PASSWORD}')"
+    )
+    product.manage("shell", "-v", "0", "-c", script)
+    return "maker"
+
+
+@pytest.fixture(scope="module")
+def code(product: Product) -> str:
+    script = "from avatars.models import Avatar; print(Avatar.objects.get(demo_key='nell').code)"
+    return product.manage("shell", "-v", "0", "-c", script).strip()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_fits_and_keeps_to_itself(product: Product, creator: str, code: str, size: str) -> None:
+    width, height = SIZES[size]
+    paths = ["/", f"/a/{code}/", f"/a/{code}/talk/", "/?q=nobody", "/studio/", "/studio/new/", "/accounts/secrets/"]
+    trouble: list[str] = []
+    with chromium() as browser:
+        for scheme in SCHEMES:
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page = context.new_page()
+            watch_for_trouble(page, trouble)
+            page.on("request", lambda request: None if is_ours(request.url, product) else trouble.append(request.url))
+            for path in ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"):
+                page.goto(product.url + path)
+                page.wait_for_load_state("networkidle")
+                if overflow_px(page):
+                    trouble.append(f"{path} scrolls sideways")
+            sign_in(page, product.url, creator, PASSWORD)
+            for path in paths:
+                page.goto(product.url + path)
+                page.wait_for_load_state("networkidle")
+                if excess := overflow_px(page):
+                    trouble.append(f"{path} scrolls sideways by {excess} px at {size}, {scheme}")
+                if not page.title() or page.locator("h1").count() != 1:
+                    trouble.append(f"{path} has no title or not one heading")
+            context.close()
+    assert trouble == []
+
+
+def is_ours(url: str, product: Product) -> bool:
+    return url.startswith((product.url, "data:", "blob:"))
+
+
+def test_previews_move_when_somebody_looks(product: Product) -> None:
+    with visitor(None) as page:
+        page.goto(product.url + "/")
+        wait_until(page, "[...document.querySelectorAll('.hero video')].some((film) => film.currentTime > 0.2)")
+        assert page.evaluate("[...document.querySelectorAll('.cards video')].every((film) => !film.src)")
+        page.locator(".card").nth(1).hover()
+        wait_until(page, "document.querySelectorAll('.cards video')[1].currentTime > 0.2")
+
+
+def test_the_keyboard_reaches_the_conversation(product: Product, code: str) -> None:
+    with visitor(None) as page:
+        page.goto(f"{product.url}/a/{code}/")
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent.trim().startsWith('Talk to')"):
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/talk/")
+        page.focus("#talk")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[data-picture]", timeout=20_000)
+        page.keyboard.press("Escape")
+        page.click("#hangup")
+
+
+@pytest.fixture
+def staged(product: Product, code: str) -> Iterator[Page]:
+    """The page to talk on, with a server inside it that does what a test tells it to."""
+    with visitor(None) as page:
+        page.add_init_script(path=FAKE_SERVER)
+        page.goto(f"{product.url}/a/{code}/talk/")
+        yield page
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("{error: {code: 'full', message: ''}}", "All places are taken"),
+        ("{error: {code: 'no_worker', message: ''}}", "no media worker"),
+        ("{error: {code: 'not_ready', message: ''}}", "not ready to talk"),
+        ("{error: {code: 'not_found', message: ''}}", "no longer here"),
+        ("{close: 4404}", "no longer here"),
+        ("{close: 4401}", "You may not talk"),
+        ("{close: 4429}", "Too many calls"),
+    ],
+)
+def test_a_refusal_is_told_in_words(staged: Page, answer: str, words: str) -> None:
+    staged.evaluate(f"window.fakeServer.answers.push({answer})")
+    staged.click("#talk")
+    expect(staged.locator("#curtain-words")).to_contain_text(words)
+    expect(staged.locator("#talk")).to_be_enabled()
+
+
+def test_a_lost_connection_is_mended_with_the_token(staged: Page) -> None:
+    staged.click("#talk")
+    wait_until(staged, "window.parlo.phase === 'live'")
+    staged.evaluate("window.fakeServer.drop()")
+    wait_until(staged, "window.parlo.phase === 'reconnecting'", 3_000)
+    expect(staged.locator("#notice-words")).to_contain_text("connection was lost")
+    wait_until(staged, "window.parlo.phase === 'live'")
+    assert staged.evaluate("window.fakeServer.joins") == [None, "the-token"]
+
+
+def test_a_server_that_falls_silent_is_noticed(staged: Page) -> None:
+    staged.click("#talk")
+    wait_until(staged, "window.parlo.phase === 'live'")
+    staged.evaluate("window.fakeServer.fallSilent()")
+    wait_until(staged, "window.parlo.phase === 'reconnecting'", 9_000)
+
+
+def test_attempts_come_to_an_end(staged: Page) -> None:
+    staged.click("#talk")
+    wait_until(staged, "window.parlo.phase === 'live'")
+    staged.evaluate("window.fakeServer.answers.push(...Array(4).fill({error: {code: 'no_worker', message: ''}}))")
+    staged.evaluate("window.fakeServer.drop()")
+    wait_until(staged, "window.parlo.phase === 'failed'", 20_000)
+    expect(staged.locator("#talk-words")).to_have_text("Reconnect")
+
+
+def test_without_a_microphone_one_can_type(product: Product, code: str) -> None:
+    with visitor(None) as page:
+        page.add_init_script(path=FAKE_SERVER)
+        page.add_init_script(
+            "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('none', 'NotFoundError'))"
+        )
+        page.goto(f"{product.url}/a/{code}/talk/")
+        page.click("#talk")
+        wait_until(page, "window.parlo.phase === 'live'")
+        expect(page.locator("#notice-words")).to_contain_text("microphone")
+        page.fill("#message", "Hello")
+        page.click("#send")
+        wait_until(page, "window.fakeServer.received.some((one) => one.type === 'text' && one.text === 'Hello')")
