@@ -59,15 +59,6 @@ def packages() -> Iterator[Finding]:
     yield Finding("packages", not wrong, message, "Run: make setup")
 
 
-def compiler() -> Iterator[Finding]:
-    """Something can compile the fast picture kernel."""
-    found = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
-    if found is None and importlib.util.find_spec("ziglang"):
-        found = "the ziglang package"
-    message = f"C compiler: {found}." if found else "There is no C compiler; faces are drawn by slower code."
-    yield Finding("compiler", found is not None, message, "Debian: apt-get install gcc libc6-dev", needed=False)
-
-
 def data_dir() -> Iterator[Finding]:
     """The data directory can be written and has room."""
     folder: Path = settings.PARLO_DATA_DIR
@@ -89,6 +80,9 @@ def database() -> Iterator[Finding]:
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except Exception as error:
         yield Finding("database", False, f"The database does not answer: {error}", "Check DATABASE_URL.")
+        return
+    if not executor.loader.applied_migrations:
+        yield Finding("database", True, "The database is made when Parlo starts for the first time.")
         return
     message = f"{len(waiting)} migrations wait." if waiting else "The database answers and is up to date."
     yield Finding("database", not waiting, message, "Start Parlo (make run), or run: manage.py migrate")
@@ -178,7 +172,6 @@ def configuration() -> Iterator[Finding]:
 EXAMINATIONS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     python,
     packages,
-    compiler,
     data_dir,
     database,
     valkey,
