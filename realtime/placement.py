@@ -55,14 +55,14 @@ class Registration:
 
     def __init__(self) -> None:
         self._slot: int | None = None
+        self._name = ""
 
     def beat(self, record: WorkerRecord) -> None:
         """Say that the worker lives. Raises `NoSlot`."""
-        if self._slot is not None:
-            holder = cache.get(_key(self._slot))
-            if holder is None or holder["name"] == record.name:
-                cache.set(_key(self._slot), asdict(record), LOST_AFTER_S)
-                return
+        self._name = record.name
+        if self._slot is not None and not self._stolen(self._slot):
+            cache.set(_key(self._slot), asdict(record), LOST_AFTER_S)
+            return
         for slot in range(SLOTS):
             if cache.add(_key(slot), asdict(record), LOST_AFTER_S):
                 self._slot = slot
@@ -71,6 +71,10 @@ class Registration:
 
     def leave(self) -> None:
         """Say goodbye."""
-        if self._slot is not None:
+        if self._slot is not None and not self._stolen(self._slot):
             cache.delete(_key(self._slot))
-            self._slot = None
+        self._slot = None
+
+    def _stolen(self, slot: int) -> bool:
+        holder = cache.get(_key(slot))
+        return holder is not None and holder["name"] != self._name
