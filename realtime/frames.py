@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Final, Protocol
 
 import numpy as np
@@ -38,7 +39,7 @@ class FrameThread:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Show]] = []
+        self._due: list[tuple[float, int, Show, FrameClock]] = []
         self._clocks: dict[Show, FrameClock] = {}
         self._number = itertools.count()
         self._stopping = False
@@ -57,7 +58,7 @@ class FrameThread:
             now = time.monotonic()
             clock = FrameClock(now + (free_phase_s(taken) - now) % (1 / 25))
             self._clocks[show] = clock
-            heapq.heappush(self._due, (clock.due_s, next(self._number), show))
+            heapq.heappush(self._due, (clock.due_s, next(self._number), show, clock))
             self._changed.notify()
 
     def remove(self, show: Show) -> None:
@@ -94,20 +95,20 @@ class FrameThread:
                     self._changed.wait()
                 if self._stopping:
                     return
-                due_s, _, show = self._due[0]
+                due_s, _, show, clock = self._due[0]
                 wait_s = due_s - time.monotonic()
                 if wait_s > 0:
                     self._changed.wait(wait_s)
                     continue
                 heapq.heappop(self._due)
-                clock = self._clocks.get(show)
-                if clock is None:
+                # Removed, and maybe added again with another clock.
+                if self._clocks.get(show) is not clock:
                     continue
                 tick = clock.tick(time.monotonic())
             self._perform(show, tick)
             with self._changed:
-                if show in self._clocks:
-                    heapq.heappush(self._due, (clock.due_s, next(self._number), show))
+                if self._clocks.get(show) is clock:
+                    heapq.heappush(self._due, (clock.due_s, next(self._number), show, clock))
 
     def _perform(self, show: Show, tick: Tick) -> None:
         before_s = time.thread_time()
@@ -116,6 +117,8 @@ class FrameThread:
         except Exception as error:
             log.exception("a frame could not be made")
             self.remove(show)
-            show.failed(error)
+            # The others' frames go on, whatever becomes of this one.
+            with suppress(Exception):
+                show.failed(error)
         self._late_ms.append(tick.late_s * 1000)
         self._work_ms.append((time.thread_time() - before_s) * 1000)
