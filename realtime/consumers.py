@@ -106,7 +106,11 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def _join(self, token: object) -> None:
         user = self.scope["user"]
-        await self.avatar.arefresh_from_db()
+        try:
+            await self.avatar.arefresh_from_db()
+        except Avatar.DoesNotExist:
+            await self.close(CLOSE_NOT_FOUND)
+            return
         if not await sync_to_async(can_talk)(user, self.avatar):
             await self._refuse("not_ready", NOT_READY)
             return
@@ -120,7 +124,10 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
                 return
             again = before is not None and before.session == self.session
             await self._tell_worker("open", avatar=self.avatar.code, user=user.pk, again=again)
-            self.watch = self.watch or asyncio.create_task(self._watch_worker())
+            if self.watch:
+                self.watch.cancel()
+            self.opened = asyncio.Event()
+            self.watch = asyncio.create_task(self._watch_worker())
         except Exception as error:
             logger.warning("A call could not be arranged", reason=str(error))
             await self._refuse("internal", UNAVAILABLE)
@@ -161,9 +168,13 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     # What the media worker says
 
+    def _is_ours(self, event: dict[str, Any]) -> bool:
+        """Whether it is about the session of this page, and not about one that it has given up."""
+        return self.session is not None and event["session"] == self.session.hex
+
     async def media_opened(self, event: dict[str, Any]) -> None:
         """The session has a place."""
-        if self.session is None or self.worker is None or event["session"] != self.session.hex:
+        if not self._is_ours(event) or self.worker is None:
             return
         # Where the conversation was over before the page came back, the worker begins another.
         self.session = UUID(hex=event["place"])
@@ -179,17 +190,26 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def media_answer(self, event: dict[str, Any]) -> None:
         """The answer to the page's offer."""
-        await self.send_json({"type": "answer", "sdp": event["sdp"]})
+        if self._is_ours(event):
+            await self.send_json({"type": "answer", "sdp": event["sdp"]})
 
     async def media_refused(self, event: dict[str, Any]) -> None:
         """The worker cannot do it."""
-        self.opened.set()
-        await self.send_json({"type": "error", "code": event["code"], "message": event["message"]})
+        if not self._is_ours(event):
+            return
+        code, message = event["code"], event["message"]
+        if self.opened.is_set():
+            await self.send_json({"type": "error", "code": code, "message": message})
+        else:
+            # Not even a place, so the page may ask again.
+            self.opened.set()
+            await self._refuse(code, message, **({"retry_after_s": FULL_RETRY_S} if code == "full" else {}))
 
     async def media_ended(self, event: dict[str, Any]) -> None:
         """The session is over."""
-        self.left = True
-        await self.send_json({"type": "ended", "reason": event["reason"], "message": event["message"]})
+        if self._is_ours(event):
+            self.left = True
+            await self.send_json({"type": "ended", "reason": event["reason"], "message": event["message"]})
 
     async def _watch_worker(self) -> None:
         """A worker that dies cannot say so, and one that hangs says nothing."""
@@ -197,13 +217,14 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             async with asyncio.timeout(OPENED_WITHIN_S):
                 await self.opened.wait()
         except TimeoutError:
+            await self._tell_worker("leave")
             await self._refuse("internal", SLOW)
             return
         missed = 0
-        while self.worker is not None:
+        while (worker := self.worker) is not None:
             await asyncio.sleep(WATCH_S)
             try:
-                missed = 0 if await sync_to_async(find_worker)(self.worker.name) else missed + 1
+                missed = 0 if await sync_to_async(find_worker)(worker.name) else missed + 1
             except Exception as error:
                 logger.warning("The media worker could not be looked for", reason=str(error))
             # After a restart of Valkey a living worker is missing until its next beat.
