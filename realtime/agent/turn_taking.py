@@ -44,9 +44,9 @@ class Rules:
     voice_on: float = 0.5
     voice_off: float = 0.35
     start_frames: int = 3
-    barge_in_frames: int = 5
-    barge_in_early_frames: int = 7
-    barge_in_window: int = 8
+    barge_in_frames: int = 4
+    barge_in_early_frames: int = 6
+    barge_in_window: int = 7
     transcribe_ms: int = 96
     judge_ms: int = 192
     finished: float = 0.5

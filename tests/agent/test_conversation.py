@@ -199,7 +199,7 @@ async def test_a_click_does_not_interrupt() -> None:
         await talk.speak()
         while talk.stage.playback().heard_ms < 500:
             await talk.silence(FRAME_MS)
-        await talk.sound(0.9, 4 * FRAME_MS)
+        await talk.sound(0.9, 3 * FRAME_MS)
         await talk.silence(4000)
         assert not talk.stage.silenced_s
         assert len(talk.stage.captions("avatar")) == 1

@@ -53,7 +53,7 @@ def shares(microphone: Samples, played: Samples | None) -> list[float]:
 
 
 def barged_in(counting: list[bool]) -> bool:
-    return any(sum(counting[n : n + 8]) >= 5 for n in range(len(counting)))
+    return any(sum(counting[n : n + 7]) >= 4 for n in range(len(counting)))
 
 
 @pytest.mark.parametrize("delay_ms", [60, 180, 300])

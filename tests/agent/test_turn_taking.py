@@ -108,19 +108,19 @@ def test_an_endless_turn_is_ended() -> None:
 @pytest.mark.parametrize(
     ("levels", "situation", "frame"),
     [
-        ([0.9] * 8, {"avatar_speaking": True}, 5),
-        ([0.9, 0, 0.9, 0, 0.9, 0.9, 0, 0.9], {"avatar_speaking": True}, 8),
-        ([0.9, 0, 0.9, 0] * 10, {"avatar_speaking": True}, None),
-        ([0.9] * 8, {"avatar_speaking": True, "avatar_began": True}, 7),
+        ([0.9] * 8, {"avatar_speaking": True}, 4),
+        ([0.9, 0, 0.9, 0, 0.9, 0, 0.9], {"avatar_speaking": True}, 7),
+        ([0.9, 0, 0, 0.9, 0] * 10, {"avatar_speaking": True}, None),
+        ([0.9] * 8, {"avatar_speaking": True, "avatar_began": True}, 6),
     ],
 )
-def test_barging_in_takes_five_frames_of_eight(
+def test_barging_in_takes_four_frames_of_seven(
     levels: list[float], situation: dict[str, bool], frame: int | None
 ) -> None:
     turn = TurnTaking()
     assert feed(turn, levels, **situation)[:1] == ([] if frame is None else [(frame, Step.STARTED)])
     if frame is not None:
-        assert 5 <= turn.onset_frames <= 8
+        assert 4 <= turn.onset_frames <= 7
 
 
 @given(st.lists(st.floats(0, 1), max_size=300), st.booleans())
