@@ -1,8 +1,9 @@
-"""How the benchmarks time things: CPU milliseconds of this thread, because the machines they run on are shared."""
+"""How the benchmarks count: CPU time where they can, because the machines they run on are shared."""
 
-import time
-from collections.abc import Callable
+import json
+import resource
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class Spread:
 
     @classmethod
     def of(cls, figures: list[float]) -> "Spread":
+        """Summarise; figures that are none are an error."""
         values = np.array(figures)
         return cls(
             len(figures),
@@ -27,11 +29,16 @@ class Spread:
         )
 
     def as_dict(self) -> dict[str, float]:
+        """As it stands in the results."""
         return asdict(self)
 
 
-def thread_cpu_ms(work: Callable[[], object]) -> float:
-    """CPU milliseconds that this thread spends in one call of `work`."""
-    start = time.thread_time()
-    work()
-    return (time.thread_time() - start) * 1000
+def cpu_of_children_s() -> float:
+    """CPU seconds of all children that have ended and were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def print_result(bench: str, **figures: Any) -> None:
+    """Write a benchmark's result as the last line, where `python -m benchmarks` looks for it."""
+    print(json.dumps({"bench": bench, **figures}), flush=True)
