@@ -1,0 +1,115 @@
+"""Live sessions on one media worker: what arrives at the visitors, and what a session costs.
+
+The visitors are light: they count packets, decode nothing, and their microphones play a quiet room. The brain is a stub that
+answers at once and at length, so that the avatars talk without a pause; ears and voice are the local ones.
+"""
+
+import argparse
+import asyncio
+import random
+import time
+from functools import partial
+from typing import Any
+
+from benchmarks.measure import print_result
+from benchmarks.processes import Neighbours, cpu_s, main_thread_cpu_s
+from benchmarks.product import MeasuredProduct, product
+from benchmarks.visitor import Visitor
+from tests.agent.stub_server import stub_server
+
+SESSIONS = (1, 2, 4)
+WARM_UP_S = 6.0
+APART_S = 0.4
+PICTURES_PER_S = 25
+REPLY = (
+    "Last winter the old ferry stopped running, so my neighbours built a boat of their own. ",
+    "It took them eleven weeks, a great deal of rope, and every plank that the mill could spare. ",
+    "On the first morning half the village came down to the water to see whether it would float. ",
+    "It did, although it leaned a little to the left, and nobody has dared to mention that since. ",
+    "Now it carries bread, letters and the doctor, and on Sundays it carries whoever wants to sing. ",
+    "Maybe you would like to come along and hear them, because they are better every month.",
+)
+
+
+async def serve(running: MeasuredProduct, codes: list[str], *, talking: bool, seconds: float) -> dict[str, Any]:
+    """So many sessions at once, for so many seconds."""
+    visitors = [Visitor(running.url, code) for code in codes]
+    if talking:
+        for visitor in visitors:
+            visitor.on_event = partial(_ask_again, visitor)
+    for visitor in visitors:
+        await visitor.join()
+        # Visitors do not come in step.
+        await asyncio.sleep(APART_S + random.random() * APART_S)
+    for visitor in visitors:
+        await (visitor.until("speaking") if talking else visitor.greeted())
+    await asyncio.sleep(WARM_UP_S)
+    media = running.processes()["media"]
+    others = [process for role, process in running.processes().items() if role != "media"]
+    before = [visitor.received.copy() for visitor in visitors]
+    spoken_s = sum(visitor.spoken_s() for visitor in visitors)
+    skipped = [visitor.last("stats")["frames_skipped"] for visitor in visitors]
+    start_s, sinks_s, media_s, loop_s = time.monotonic(), time.process_time(), cpu_s(media), main_thread_cpu_s(media)
+    others_s, neighbours = sum(map(cpu_s, others)), Neighbours([media, *others])
+    await asyncio.sleep(seconds)
+    neighbours_cores = neighbours.cores([media, *others])
+    wall_s = time.monotonic() - start_s
+    media_s, loop_s = cpu_s(media) - media_s, main_thread_cpu_s(media) - loop_s
+    others_s, sinks_s = sum(map(cpu_s, others)) - others_s, time.process_time() - sinks_s
+    spoken_s = sum(visitor.spoken_s() for visitor in visitors) - spoken_s
+    arrived = [visitor.received - earlier for visitor, earlier in zip(visitors, before, strict=True)]
+    stats = [visitor.last("stats") for visitor in visitors]
+    for visitor in visitors:
+        await visitor.leave()
+
+    def percent(spent_s: float) -> float:
+        return round(100 * spent_s / wall_s / len(visitors), 1)
+
+    pictures = [counts["pictures"] / wall_s for counts in arrived]
+    frames_percent = round(stats[0]["work_ms_per_frame"] * PICTURES_PER_S / 10, 1)
+    return {
+        "sessions": len(visitors),
+        "talking": talking,
+        "speaking_share": round(spoken_s / wall_s / len(visitors), 2),
+        "fps_min": round(min(pictures), 2),
+        "fps_mean": round(sum(pictures) / len(pictures), 2),
+        "audio_packets_per_s_min": round(min(counts["audio_packets"] for counts in arrived) / wall_s, 2),
+        "video_kbit_s": round(sum(counts["video_bytes"] for counts in arrived) / wall_s / len(visitors) / 125),
+        "media_core_percent_per_session": percent(media_s),
+        "of_it_frames": frames_percent,
+        "of_it_event_loop": percent(loop_s),
+        "of_it_voice_and_the_rest": round(percent(media_s) - percent(loop_s) - frames_percent, 1),
+        "work_ms_per_frame": stats[0]["work_ms_per_frame"],
+        "late_ms_p95": max(stat["late_ms_p95"] for stat in stats),
+        "frames_skipped": sum(stat["frames_skipped"] for stat in stats) - sum(skipped),
+        "other_processes_core_percent": round(100 * others_s / wall_s, 1),
+        "visitors_core_percent_each": percent(sinks_s),
+        "neighbours_cores": neighbours_cores,
+    }
+
+
+def _ask_again(visitor: Visitor, event: dict[str, Any]) -> None:
+    if event["type"] == "state" and event["state"] == "listening":
+        visitor.say("What happened then?")
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long each row is measured")
+    parser.add_argument("--sessions", type=int, action="append", help="how many at once; may be given again")
+    arguments = parser.parse_args()
+    most = max(arguments.sessions or SESSIONS)
+    with stub_server() as stub, product(LLM_URL=stub.url, LLM_MODEL="stub", MEDIA_WORKER_CAPACITY=str(most)) as running:
+        stub.says(*REPLY)
+        codes = list(running.avatars().values())
+        rows = []
+        for count, talking in [(1, False), *((count, True) for count in arguments.sessions or SESSIONS)]:
+            running.settle()
+            chosen = [codes[number % len(codes)] for number in range(count)]
+            rows.append(asyncio.run(serve(running, chosen, talking=talking, seconds=arguments.seconds)))
+    print_result("serve", rows=rows)
+
+
+if __name__ == "__main__":
+    main()
