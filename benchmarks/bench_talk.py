@@ -1,11 +1,11 @@
 """From the end of a question to the first sound of the answer: the local ears, brain and voice, in real time.
 
-The questions are spoken by the local voice, or are the WAV files (16 kHz, mono) that are given.
+Twice: the agent alone, and the whole product with its face, streamed to a visitor. The questions are spoken by the local
+voice, or are the WAV files (16 kHz, mono) that are given.
 """
 
 import argparse
 import asyncio
-import json
 import os
 import socket
 import subprocess
@@ -19,10 +19,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import soxr  # type: ignore[import-untyped]
 
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech import SAMPLE_RATE_HZ, LocalVoice, Speech
-from benchmarks.measure import Spread
+from benchmarks.live_talk import live_talk
+from benchmarks.measure import Spread, print_result
+from benchmarks.visitor import MICROPHONE_RATE_HZ
 from realtime.agent import Agent, AgentSettings, build_providers
 from realtime.agent.protocols import HEARING_RATE_HZ, Samples
 from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
@@ -96,12 +99,10 @@ class TimedStage:
 
 
 def spoken_questions(count: int) -> Iterator[Samples]:
-    """Questions at the microphone's rate."""
+    """Questions at the rate at which the agent hears."""
     for number in range(count):
         speech = LocalVoice.shared().say(QUESTIONS[number % len(QUESTIONS)], STYLES[number % len(STYLES)])
-        count = len(speech.samples) * HEARING_RATE_HZ // SAMPLE_RATE_HZ
-        spectrum = np.fft.rfft(speech.samples)[: count // 2 + 1] * (count / len(speech.samples))
-        yield np.fft.irfft(spectrum, count).astype(np.float32)
+        yield soxr.resample(speech.samples, SAMPLE_RATE_HZ, HEARING_RATE_HZ)
 
 
 def recorded(path: Path) -> Samples:
@@ -109,7 +110,7 @@ def recorded(path: Path) -> Samples:
     with wave.open(str(path)) as file:
         if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (HEARING_RATE_HZ, 1, 2):
             raise SystemExit(f"{path} has to be mono, 16 bit, at {HEARING_RATE_HZ} Hz.")
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / np.float32(32768)
 
 
 def speech_end_s(samples: Samples) -> float:
@@ -151,7 +152,8 @@ async def talk(questions: list[Samples], port: int) -> dict[str, Any]:
     await agent.start()
     # The first turn loads the voice and fills the brain's cache.
     await ask(agent, stage, questions[0])
-    stage.marks.clear(), stage.heard.clear(), stage.answers.clear()
+    for noted in (stage.marks, stage.heard, stage.answers):
+        noted.clear()
     before_s = time.process_time()
     total_ms = [await ask(agent, stage, question) for question in questions]
     cpu_s = time.process_time() - before_s
@@ -189,11 +191,18 @@ def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=len(QUESTIONS), help="how many spoken questions")
+    parser.add_argument("--only", choices=("agent", "product"), help="one of the two")
     parser.add_argument("wav", nargs="*", type=Path, help="recorded questions in place of spoken ones")
     arguments = parser.parse_args()
     questions = [recorded(path) for path in arguments.wav] or list(spoken_questions(arguments.turns))
-    with brain() as port:
-        print(json.dumps({"bench": "talk", **asyncio.run(talk(questions, port))}))
+    figures = {}
+    if arguments.only != "product":
+        with brain() as port:
+            figures["agent"] = asyncio.run(talk(questions, port))
+    if arguments.only != "agent":
+        fine = [soxr.resample(question, HEARING_RATE_HZ, MICROPHONE_RATE_HZ) for question in questions]
+        figures["product"] = live_talk(fine, [speech_end_s(question) for question in questions])
+    print_result("talk", **figures)
 
 
 if __name__ == "__main__":
