@@ -8,13 +8,20 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import InMemoryStorage, default_storage
 
 from avatars.imx import ImxError, write_imx
 from realtime import likenesses
 from realtime.likenesses import KEPT, Likenesses
 from tests.imx.conftest import manifest_of
 from tests.portraits import MONA_LISA, portrait_of
+
+
+class RemoteStorage(InMemoryStorage):
+    """Has no files that could be opened where they are."""
+
+    def path(self, name: str) -> str:
+        raise NotImplementedError
 
 
 class Loader:
@@ -86,10 +93,10 @@ def stored() -> str:
         return default_storage.save("avatars/mona.imx", ContentFile(path.read_bytes()))
 
 
-@pytest.mark.parametrize("storage", ["FileSystemStorage", "InMemoryStorage"])
+@pytest.mark.parametrize("storage", ["django.core.files.storage.FileSystemStorage", f"{__name__}.RemoteStorage"])
 async def test_a_stored_avatar_becomes_a_rig_wherever_it_is_stored(settings: Any, storage: str) -> None:
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"django.core.files.storage.{storage}"}}
-    rig = await Likenesses().rig(stored())
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": storage}}
+    rig = await Likenesses().rig(await asyncio.to_thread(stored))
     assert (rig.portrait.width, rig.portrait.height) == (512, 512)
 
 
