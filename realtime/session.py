@@ -130,12 +130,13 @@ class Session:
 
     async def answer(self, sdp: str, reply: str) -> str:
         """Answer a page's offer with a new connection; an older one is dropped. Raises `OfferRefused`."""
-        old, self.connection = self.connection, Connection(self)
+        connection = Connection(self)
+        old, self.connection = self.connection, connection
         self.reply = reply
         if old is not None:
             await self._drop(old)
         self._wait(CONNECT_WITHIN_S)
-        return await self.connection.peer.answer(sdp)
+        return await connection.peer.answer(sdp)
 
     async def add_candidate(self, candidate: Mapping[str, Any] | None) -> None:
         """Add one of the page's addresses."""
@@ -155,13 +156,14 @@ class Session:
     async def close(self) -> None:
         """Release everything. Safe to call again."""
         self.over = True
+        # From now on what happens to the connection is no news.
+        connection, self.connection = self.connection, None
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.agent.close()
-        connection, self.connection = self.connection, None
         if connection is not None:
             await self._drop(connection)
 
@@ -228,7 +230,8 @@ class Session:
     def _wait(self, seconds: float) -> None:
         """End the session unless something happens within so many seconds."""
         self._cancel_wait()
-        self._waiting = self._spawn(self._give_up(seconds))
+        if not self.over:
+            self._waiting = self._spawn(self._give_up(seconds))
 
     def _cancel_wait(self) -> None:
         if self._waiting is not None:

@@ -14,7 +14,6 @@ import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from avatars.imx import ImxError
 from avatars.models import Avatar
 from realtime.agent import AgentSettings, Providers
 from realtime.frames import FrameThread
@@ -54,6 +53,7 @@ class MediaWorker:
         self._turned_s = time.monotonic()
         self._locks: dict[UUID, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._living: set[str] = set()
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
 
     def stop(self) -> None:
@@ -123,8 +123,9 @@ class MediaWorker:
     def _update_rows(self) -> None:
         for session in list(self.sessions.values()):
             update_session(session.id, session.spoken_s, session.idle_s)
-        living = {worker.name for worker in live_workers()} | {self.name}
-        if abandoned := close_abandoned(living):
+        # After a restart of Valkey a living worker is missing until its next beat.
+        before, self._living = self._living, {worker.name for worker in live_workers()} | {self.name}
+        if abandoned := close_abandoned(before | self._living):
             logger.info("Sessions of lost workers were ended", count=abandoned)
 
     # Messages
@@ -158,29 +159,31 @@ class MediaWorker:
             session.joined(reply)
             await self._say(reply, "media.opened", session_id, place=session_id.hex)
             return
-        if len(self.sessions) >= self.capacity:
+        if len(self.sessions) + len(self._opening) >= self.capacity:
             await self._say(reply, "media.refused", session_id, code="full", message=FULL)
             return
         # What has ended is in the books and stays ended: who comes back too late begins a new session.
         place = uuid4() if message["again"] else session_id
+        self._opening.add(place)
         try:
             avatar = await Avatar.objects.aget(code=message["avatar"])
-            session = Session(
+            session = self.sessions[place] = Session(
                 place,
                 await self._likenesses.rig(avatar.imx.name or ""),
                 AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name),
                 self._backstage,
                 self._session_ended,
             )
-        except (ImxError, ValueError, OSError) as error:
-            logger.error("An avatar cannot be opened", avatar=message["avatar"], reason=str(error))
-            await self._say(reply, "media.refused", session_id, code="not_ready", message=FACE_BROKEN)
-            return
         except Avatar.DoesNotExist:
             await self._say(reply, "media.refused", session_id, code="not_found", message="This avatar is gone.")
             return
+        except Exception as error:
+            logger.error("An avatar cannot be opened", avatar=message["avatar"], reason=str(error))
+            await self._say(reply, "media.refused", session_id, code="not_ready", message=FACE_BROKEN)
+            return
+        finally:
+            self._opening.discard(place)
         session.joined(reply)
-        self.sessions[place] = session
         logger.info("Session opens", session=place.hex, avatar=avatar.code)
         await self._say(reply, "media.opened", session_id, place=place.hex)
         await database_sync_to_async(open_session)(place, avatar, message["user"], self.name)

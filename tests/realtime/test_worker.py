@@ -1,0 +1,478 @@
+"""The media worker with a real browser's connection: from the offer to the picture, and to a clean end."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aioice.ice
+import numpy as np
+import pytest
+from channels.layers import get_channel_layer
+from django.core.files.base import ContentFile
+
+from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
+from avatars.imx import write_imx
+from avatars.models import Avatar
+from realtime import session as session_module
+from realtime import worker as worker_module
+from realtime.agent import Providers
+from realtime.models import Session as SessionRow
+from realtime.placement import live_workers
+from realtime.rtc import offer_loopback
+from realtime.worker import FACE_BROKEN, FULL, GONE, STOPPING, MediaWorker
+from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
+from tests.imx.conftest import manifest_of
+from tests.portraits import MONA_LISA, portrait_of
+from tests.rtc.browser import Browser
+from webapp.usage.models import UsageEntry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WITHIN_S = 20.0
+
+
+class Humming(FakeVoice):
+    """Hums where others speak: a tone with an open mouth, 0.6 s a piece."""
+
+    async def speak(self, text: str, voice: str) -> Any:
+        seconds = np.arange(round(0.6 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+        yield Speech((0.4 * np.sin(2 * np.pi * 330 * seconds)).astype(np.float32), (Phone("AA", 0.0, 0.6),), text)
+
+
+@dataclass
+class Page:
+    """The signalling of one page, straight to the worker."""
+
+    worker: MediaWorker
+    avatar: str
+    session: str = field(default_factory=lambda: uuid4().hex)
+    channel: str = field(default_factory=lambda: f"page.{uuid4().hex}")
+    user: int | None = None
+
+    async def say(self, kind: str, **values: Any) -> None:
+        message = {"type": kind, "session": self.session, "reply": self.channel, **values}
+        await get_channel_layer().send(self.worker.channel, message)
+
+    async def hear(self, kind: str) -> dict[str, Any]:
+        """The next message, which has to be of this kind."""
+        async with asyncio.timeout(WITHIN_S):
+            heard: dict[str, Any] = await get_channel_layer().receive(self.channel)
+        assert heard["type"] == f"media.{kind}", heard
+        return heard
+
+    async def open(self, *, again: bool = False) -> None:
+        await self.say("open", avatar=self.avatar, user=self.user, again=again)
+        self.session = (await self.hear("opened"))["place"]
+
+    async def call(self) -> Browser:
+        """Connect a browser to the place that was given."""
+        browser = Browser()
+        await self.say("offer", sdp=await browser.offer())
+        await browser.take((await self.hear("answer"))["sdp"])
+        await browser.connected()
+        return browser
+
+    async def row(self) -> SessionRow:
+        return await SessionRow.objects.aget(pk=self.session)
+
+    async def ended(self) -> SessionRow:
+        """The row, once the session is over."""
+        return await until(self.row, lambda row: row.state == "ended")
+
+
+async def until(look: Callable[[], Any], condition: Callable[[Any], bool]) -> Any:
+    """What `look` finds, once the condition holds of it."""
+    async with asyncio.timeout(WITHIN_S):
+        while not condition(found := await look()):  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(0.02)
+        return found
+
+
+@pytest.fixture(autouse=True)
+def _loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", None)
+    offer_loopback(True)
+
+
+@pytest.fixture(scope="module")
+def imx(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path: Path = tmp_path_factory.mktemp("worker") / "avatar.imx"
+    portrait = portrait_of(MONA_LISA)
+    write_imx(path, portrait, manifest_of(portrait), poster=b"\xff\xd8\xff poster", preview=b"preview")
+    return path.read_bytes()
+
+
+@pytest.fixture
+def mona(make_avatar: Callable[..., Avatar], imx: bytes) -> Avatar:
+    avatar = make_avatar(visibility=Avatar.Visibility.UNLISTED, greeting="Good day to you.")
+    avatar.imx.save("avatar.imx", ContentFile(imx))
+    return avatar
+
+
+@asynccontextmanager
+async def working(capacity: int = 4) -> AsyncIterator[MediaWorker]:
+    """A worker at work; afterwards nothing of it is left."""
+    tasks, threads = asyncio.all_tasks(), {thread.name for thread in threading.enumerate()}
+    mind = FakeLanguageModel(lambda question: "Very well.")
+    worker = MediaWorker(Providers(FakeSpeechToText([""]), mind, Humming(), FakeVoiceActivity), capacity)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        async with asyncio.timeout(WITHIN_S):
+            await running
+    await asyncio.sleep(0.05)
+    assert worker.sessions == {}
+    assert live_workers() == []
+    assert asyncio.all_tasks() - tasks == set()
+    left = {thread.name for thread in threading.enumerate()} - threads
+    assert {name for name in left if name.startswith(("frames", "heart", "prepare"))} == set()
+
+
+async def test_a_browser_is_shown_a_face_that_greets_it(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        browser = await page.call()
+        await browser.until(lambda b: len(b.pictures) > 5)
+        assert not browser.of_type("state")
+        browser.say(type="hello")
+        await browser.until(lambda b: len(b.pictures) >= 60 and len(b.sounds) >= 100)
+        await browser.until(lambda b: b.of_type("caption"))
+        assert browser.loudness() > 0.2
+        # Counted in the time of the stream, which goes on however slow the machine is.
+        last = browser.pictures[-50:]
+        assert (last[0].width, last[0].height) == (512, 512)
+        assert 49 / float((last[-1].pts - last[0].pts) * last[0].time_base) > 15
+        states = [event["state"] for event in browser.of_type("state")]
+        assert states[0] == "listening"
+        assert "speaking" in states
+        await browser.until(lambda b: [e for e in b.of_type("caption") if e["final"]])
+        (caption,) = [event for event in browser.of_type("caption") if event["final"]]
+        assert (caption["who"], caption["text"]) == ("avatar", "Good day to you.")
+        # Pictures are really of a face: what the painting shows and not one grey.
+        assert last[-1].to_ndarray(format="gray").std() > 20
+
+        await page.say("leave")
+        row = await page.ended()
+        await browser.close()
+    assert (row.reason, row.avatar_code, row.worker) == ("left", mona.code, worker.name)
+    assert 0.4 < row.spoken_s < 0.8
+    assert row.idle_s > 1
+    entries = {e.kind: e async for e in UsageEntry.objects.all()}
+    assert set(entries) == {"session_spoken", "session_idle"}
+    assert entries["session_spoken"].quantity == pytest.approx(row.spoken_s, abs=0.01)
+    assert entries["session_idle"].reference == f"session:{page.session}"
+
+
+async def test_what_is_typed_is_answered_over_the_data_channel(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        browser = await page.call()
+        browser.say(type="hello")
+        await browser.until(lambda b: b.of_type("state"))
+        browser.say(type="text", text="Who are you?")
+        finals = [("user", "Who are you?"), ("avatar", "Very well.")]
+        await browser.until(lambda b: finals[1] in [(e["who"], e["text"]) for e in b.of_type("caption") if e["final"]])
+        said = [(e["who"], e["text"]) for e in browser.of_type("caption") if e["final"]]
+        assert said[-2:] == finals
+        assert browser.of_type("latency")
+        await browser.close()
+
+
+async def test_a_worker_says_that_it_lives_and_how_much_room_it_has(mona: Avatar) -> None:
+    async def records() -> Any:
+        return live_workers()
+
+    async with working(capacity=3) as worker:
+        (record,) = await until(records, bool)
+        assert (record.name, record.channel, record.room) == (worker.name, worker.channel, 3)
+        await Page(worker, mona.code).open()
+        await until(records, lambda found: found[0].sessions == 1)
+
+
+async def test_a_full_house_says_so_and_takes_the_next_when_somebody_leaves(mona: Avatar) -> None:
+    async with working(capacity=1) as worker:
+        first, second = Page(worker, mona.code), Page(worker, mona.code)
+        await first.open()
+        await second.say("open", avatar=mona.code, user=None, again=False)
+        refused = await second.hear("refused")
+        assert (refused["code"], refused["message"]) == ("full", FULL)
+        await first.say("leave")
+        await first.ended()
+        await second.open()
+        assert len(worker.sessions) == 1
+
+
+async def test_who_comes_at_the_same_moment_does_not_get_the_same_place(mona: Avatar) -> None:
+    async with working(capacity=2) as worker:
+        pages = [Page(worker, mona.code) for _ in range(5)]
+        for page in pages:
+            await page.say("open", avatar=mona.code, user=None, again=False)
+        async with asyncio.timeout(WITHIN_S):
+            answers = [await get_channel_layer().receive(page.channel) for page in pages]
+        assert sorted(answer["type"] for answer in answers) == ["media.opened"] * 2 + ["media.refused"] * 3
+        assert len(worker.sessions) == 2
+        for page, answer in zip(pages, answers, strict=True):
+            if answer["type"] == "media.opened":
+                await page.say("leave")
+                await page.ended()
+        # No place was lost on the way.
+        for page in (Page(worker, mona.code), Page(worker, mona.code)):
+            await page.open()
+
+
+async def test_a_face_that_is_broken_is_told_in_words_and_takes_no_place(mona: Avatar, avatar: Avatar) -> None:
+    async with working(capacity=1) as worker:
+        page = Page(worker, avatar.code)
+        await page.say("open", avatar=avatar.code, user=None, again=False)
+        refused = await page.hear("refused")
+        assert (refused["code"], refused["message"]) == ("not_ready", FACE_BROKEN)
+        await Page(worker, mona.code).open()
+
+
+async def test_an_avatar_that_is_gone_is_told_in_words(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, "Z99ZZZ9999")
+        await page.say("open", avatar="Z99ZZZ9999", user=None, again=False)
+        assert (await page.hear("refused"))["code"] == "not_found"
+        await Page(worker, mona.code).open()
+
+
+async def test_whatever_goes_wrong_with_a_face_is_told_in_words(mona: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: object, name: str) -> None:
+        raise IndexError("no mouth")
+
+    with monkeypatch.context() as damaged:
+        damaged.setattr("realtime.likenesses.Likenesses.rig", broken)
+        async with working(capacity=1) as worker:
+            page = Page(worker, mona.code)
+            await page.say("open", avatar=mona.code, user=None, again=False)
+            assert (await page.hear("refused"))["message"] == FACE_BROKEN
+            damaged.undo()
+            await page.open()
+
+
+async def test_an_offer_nobody_understands_is_refused_in_words(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        await page.say("offer", sdp="garbage")
+        refused = await page.hear("refused")
+        assert refused["code"] == "offer"
+        assert refused["message"].endswith(".")
+        browser = await page.call()
+        await browser.close()
+
+
+async def test_an_offer_to_a_session_that_is_over_is_told_so(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        for kind in ("candidate", "leave", "gone"):
+            await page.say(kind, candidate=None)
+        await page.say("offer", sdp="v=0")
+        assert (await page.hear("refused"))["message"] == GONE
+
+
+async def test_a_page_comes_back_to_its_conversation(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        browser = await page.call()
+        browser.say(type="hello")
+        await browser.until(lambda b: b.of_type("state"))
+        await page.say("gone")
+        await browser.close()
+        again = Page(worker, mona.code, session=page.session)
+        await again.open(again=True)
+        assert again.session == page.session
+        browser = await again.call()
+        # The state is told at once, and there is no second greeting.
+        await browser.until(lambda b: b.of_type("state") and len(b.pictures) > 3)
+        await again.say("leave")
+        await again.ended()
+        await browser.close()
+    assert await SessionRow.objects.acount() == 1
+
+
+async def test_a_page_that_comes_back_too_late_begins_another_session(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "COME_BACK_WITHIN_S", 0.05)
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        await page.say("gone")
+        assert (await page.hear("ended"))["reason"] == "lost"
+        assert (await page.ended()).reason == "lost"
+        again = Page(worker, mona.code, session=page.session)
+        await again.open(again=True)
+        assert again.session != page.session
+        browser = await again.call()
+        await browser.until(lambda b: len(b.pictures) > 3)
+        await again.say("leave")
+        assert (await again.ended()).reason == "left"
+        await browser.close()
+    assert await UsageEntry.objects.acount() == 4
+
+
+async def test_a_browser_that_says_bye_has_left(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        browser = await page.call()
+        browser.say(type="bye")
+        assert (await page.ended()).reason == "left"
+        await browser.close()
+
+
+async def test_a_frame_that_cannot_be_made_ends_its_session_in_words(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working() as worker:
+        page, other = Page(worker, mona.code), Page(worker, mona.code)
+        await page.open()
+        await other.open()
+        browser, neighbour = await page.call(), await other.call()
+        await browser.until(lambda b: len(b.pictures) > 2)
+
+        def broken(**_: Any) -> None:
+            raise ValueError("no picture")
+
+        (session,) = [session for session in worker.sessions.values() if session.id.hex == page.session]
+        monkeypatch.setattr(session.stage.performer, "next", broken)
+        ended = await page.hear("ended")
+        assert (ended["reason"], ended["message"][-1]) == ("failed", ".")
+        assert (await page.ended()).reason == "failed"
+        count = len(neighbour.pictures)
+        await neighbour.until(lambda b: len(b.pictures) > count + 5)
+        await browser.close()
+        await neighbour.close()
+
+
+async def test_a_worker_that_is_stopped_tells_its_pages_and_books_them(mona: Avatar) -> None:
+    async with working() as worker:
+        pages = [Page(worker, mona.code) for _ in range(2)]
+        for page in pages:
+            await page.open()
+        browser = await pages[0].call()
+        await browser.until(lambda b: len(b.pictures) > 2)
+    for page in pages:
+        refused = await page.hear("refused")
+        assert (refused["code"], refused["message"]) == ("worker_lost", STOPPING)
+        assert (await page.row()).reason == "stopped"
+    assert await UsageEntry.objects.acount() == 4
+    await browser.close()
+
+
+async def test_a_worker_whose_hearing_fails_for_a_moment_hears_again(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "RECEIVE_AGAIN_S", 0.02)
+    layer = get_channel_layer()
+    receive, failed = layer.receive, asyncio.Event()
+
+    async def sometimes(channel: str) -> Any:
+        if channel.startswith("media") and not failed.is_set():
+            failed.set()
+            raise ConnectionError("no Valkey")
+        return await receive(channel)
+
+    monkeypatch.setattr(layer, "receive", sometimes)
+    async with working() as worker:
+        await failed.wait()
+        await Page(worker, mona.code).open()
+
+
+async def test_messages_that_make_no_sense_stop_nobody(mona: Avatar) -> None:
+    async with working() as worker:
+        layer = get_channel_layer()
+        for message in ({"type": "open"}, {"type": "open", "session": "no hex", "reply": "x"}):
+            await layer.send(worker.channel, message)
+        page = Page(worker, mona.code)
+        await page.say("dance")
+        await page.open()
+
+
+async def test_the_books_are_kept_and_those_of_dead_workers_closed(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "BOOKKEEPING_EVERY_S", 0.05)
+    orphan = await SessionRow.objects.acreate(
+        avatar=mona, avatar_code=mona.code, worker="dead", spoken_s=2.0, idle_s=3.0
+    )
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        browser = await page.call()
+        row = await until(page.row, lambda row: row.idle_s > 0.1)
+        assert row.state == "live"
+        await until(lambda: SessionRow.objects.aget(pk=orphan.pk), lambda row: row.reason == "worker_lost")
+        await browser.close()
+
+
+async def test_a_worker_that_is_missed_once_keeps_its_sessions(mona: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a restart of Valkey, when everybody is missing until they beat again."""
+    from realtime.placement import WorkerRecord
+
+    there = WorkerRecord("elsewhere", "media.elsewhere", 4, 1)
+    looks = iter([[there], [], [there], []])
+    looked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def look() -> list[WorkerRecord]:
+        found = next(looks, None)
+        if found is None:
+            loop.call_soon_threadsafe(looked.set)
+        return [there] if found is None else found
+
+    monkeypatch.setattr(worker_module, "BOOKKEEPING_EVERY_S", 0.02)
+    monkeypatch.setattr(worker_module, "live_workers", look)
+    row = await SessionRow.objects.acreate(avatar=mona, avatar_code=mona.code, worker="elsewhere")
+    async with working():
+        async with asyncio.timeout(WITHIN_S):
+            await looked.wait()
+        await row.arefresh_from_db()
+        assert row.state == "live"
+
+
+async def test_the_ledger_names_who_talked(mona: Avatar, user: Any) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code, user=user.pk)
+        await page.open()
+        await page.say("leave")
+        await page.ended()
+    assert {entry.user_id async for entry in UsageEntry.objects.all()} == {user.pk}
+
+
+async def test_two_browsers_see_their_own_faces(mona: Avatar) -> None:
+    async with working() as worker:
+        pages = [Page(worker, mona.code) for _ in range(2)]
+        browsers = []
+        for page in pages:
+            await page.open()
+            browsers.append(await page.call())
+        assert len({id(session.rig) for session in worker.sessions.values()}) == 1
+        for browser in browsers:
+            await browser.until(lambda b: len(b.pictures) > 10)
+        browsers[0].say(type="hello")
+        await browsers[0].until(lambda b: b.of_type("state"))
+        assert not browsers[1].of_type("state")
+        for browser in browsers:
+            await browser.close()
+
+
+def test_names_and_channels_are_never_the_same_twice() -> None:
+    async def make() -> MediaWorker:
+        return MediaWorker(Providers(FakeSpeechToText([""]), FakeLanguageModel(), FakeVoice(), FakeVoiceActivity), 1)
+
+    one, other = asyncio.run(make()), asyncio.run(make())
+    assert one.name != other.name
+    assert one.channel != other.channel
