@@ -4,11 +4,11 @@ import asyncio
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import InMemoryStorage, default_storage
+from django.core.files.storage import Storage, default_storage
 
 from avatars.imx import ImxError, write_imx
 from realtime import likenesses
@@ -17,11 +17,20 @@ from tests.imx.conftest import manifest_of
 from tests.portraits import MONA_LISA, portrait_of
 
 
-class RemoteStorage(InMemoryStorage):
+class RemoteStorage(Storage):
     """Has no files that could be opened where they are."""
 
-    def path(self, name: str) -> str:
-        raise NotImplementedError
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def _open(self, name: str, mode: str = "rb") -> ContentFile[bytes]:
+        return ContentFile(self.kept[name], name)
+
+    def _save(self, name: str, content: Any) -> str:
+        self.kept[name] = content.read()
+        return name
+
+    def exists(self, name: str) -> bool:
+        return False
 
 
 class Loader:
