@@ -1,0 +1,88 @@
+"""`python -m benchmarks [NAME ...]`: run the benchmarks, or some, and renew results.json and docs/performance.md.
+
+Each runs in a process of its own, in the environment that Parlo's own processes have. What was not run keeps its last
+figures, unless they are from another machine.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import tables
+from benchmarks.machine import describe
+from webapp.programs import LEAN
+
+NAMES = ("render", "build", "start", "serve", "talk", "memory")
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).with_name("results.json")
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def run(name: str) -> dict[str, Any]:
+    """Run one benchmark; its last line is its result."""
+    print(f"{name} ...", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.bench_{name}"],
+        cwd=ROOT,
+        env={**os.environ, **LEAN},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"The benchmark {name} failed; what it said stands above.")
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    del figures["bench"]
+    return {"date": datetime.now(UTC).date().isoformat(), **figures}
+
+
+def kept(machine: dict[str, Any]) -> dict[str, Any]:
+    """The last figures from this machine, by benchmark."""
+    if not RESULTS.exists():
+        return {}
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return dict(results["benches"]) if results["machine"] == machine else {}
+
+
+def write(machine: dict[str, Any], benches: dict[str, Any]) -> None:
+    """Renew the results and the tables of the page."""
+    ordered = {name: benches[name] for name in NAMES if name in benches}
+    text = json.dumps({"machine": machine, "benches": ordered}, indent=1, ensure_ascii=False)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    for made in (tables.figures, tables.sessions, tables.turns, tables.memory, tables.builds):
+        page = between_marks(page, made.__name__, made(ordered))
+    PAGE.write_text(between_marks(page, "machine", tables.machine(machine, ordered)), encoding="utf-8")
+
+
+def between_marks(page: str, name: str, text: str) -> str:
+    """The page with `text` between its two marks of this name."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise SystemExit(f"{PAGE.name} has lost its marks {begin} and {end}.")
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
+def main() -> None:
+    """Run what was asked for, and print the figures beside their targets."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(NAMES)}; none is all of them")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(NAMES):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    machine = describe()
+    benches = kept(machine)
+    for name in arguments.names or NAMES:
+        benches[name] = run(name)
+        write(machine, benches)
+    print(tables.figures(benches))
+
+
+if __name__ == "__main__":
+    main()

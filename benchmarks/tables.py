@@ -1,0 +1,273 @@
+"""Results as the tables of docs/performance.md."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row: what it is, its words, the number to judge, and the target it has to keep to; none where there is none."""
+
+    what: str
+    words: Callable[[Results], str]
+    number: Callable[[Results], float]
+    most: float | None = None
+    least: float | None = None
+    unit: str = ""
+
+    def row(self, results: Results) -> tuple[str, str, str, str]:
+        """What, target, measured, and whether the target is met."""
+        try:
+            number, words = self.number(results), self.words(results)
+        except (KeyError, StopIteration):
+            return self.what, self._target(), "not measured", ""
+        met = (self.most is None or number <= self.most) and (self.least is None or number >= self.least)
+        judged = self.most is not None or self.least is not None
+        return self.what, self._target(), words, ("yes" if met else "**no**") if judged else ""
+
+    def _target(self) -> str:
+        if self.most is not None:
+            return f"≤ {self.most:g} {self.unit}"
+        return f"≥ {self.least:g} {self.unit}" if self.least is not None else ""
+
+
+def _size(results: Results, size: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(row for row in results["render"]["sizes"] if row["size"] == size)
+    return found
+
+
+def _row(results: Results, sessions: int, *, talking: bool = True) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        row for row in results["serve"]["rows"] if row["sessions"] == sessions and row["talking"] == talking
+    )
+    return found
+
+
+def _spread(spread: dict[str, float], digits: int = 1) -> str:
+    return f"{spread['p50']:.{digits}f} (p95 {spread['p95']:.{digits}f})"
+
+
+def _media_percent(results: Results, *, talking: bool = True) -> float:
+    row = _row(results, 1, talking=talking)
+    return float(row["of_it_frames"] + row["of_it_event_loop"])
+
+
+def _builds(results: Results, name: str) -> list[float]:
+    return [row[name] for row in results["build"]["pictures"]]
+
+
+def _session_words(results: Results) -> str:
+    whole = _row(results, 1)["media_core_percent_per_session"]
+    return f"{_media_percent(results):.1f} %; with its voice and hearing {whole:.1f} %"
+
+
+def _memory_words(results: Results, state: str) -> str:
+    weights = results["memory"][state]
+    return f"{weights['all_pss_mb']} MB PSS, {weights['all_rss_mb']} MB RSS"
+
+
+def _heard(results: Results, which: str, name: str) -> dict[str, float]:
+    found: dict[str, float] = results["talk"][which][name]
+    return found
+
+
+AGENT = ("agent", "speech_end_to_first_audio_ms")
+AT_VISITOR = ("product", "speech_end_to_sound_at_visitor_ms")
+FIGURES = (
+    Figure(
+        "Essence 512x512, all live, talking, to I420: CPU ms a frame",
+        lambda r: _spread(_size(r, "512x512")["talking"]["render_ms"]),
+        lambda r: _size(r, "512x512")["talking"]["render_ms"]["p50"],
+        most=12,
+        unit="ms",
+    ),
+    Figure(
+        "render and H.264 together at 512x512",
+        lambda r: _spread(_size(r, "512x512")["talking"]["render_and_encode_ms"]),
+        lambda r: _size(r, "512x512")["talking"]["render_and_encode_ms"]["p50"],
+    ),
+    Figure(
+        "render and H.264 together at 720x1280",
+        lambda r: _spread(_size(r, "720x1280")["talking"]["render_and_encode_ms"]),
+        lambda r: _size(r, "720x1280")["talking"]["render_and_encode_ms"]["p50"],
+    ),
+    Figure(
+        "one session that talks all the time (render, encode, RTP): of a core",
+        _session_words,
+        _media_percent,
+        most=45,
+        unit="%",
+    ),
+    Figure(
+        "one session in which nobody talks: of a core",
+        lambda r: f"{_media_percent(r, talking=False):.1f} %",
+        lambda r: _media_percent(r, talking=False),
+    ),
+    Figure(
+        "two talking sessions at once, pictures a second at each visitor",
+        lambda r: f"{_row(r, 2)['fps_min']:.1f}",
+        # What arrives in the window may be a picture short.
+        lambda r: round(_row(r, 2)["fps_min"]),
+        least=25,
+    ),
+    Figure(
+        "four talking sessions on one worker, the slowest",
+        lambda r: f"{_row(r, 4)['fps_min']:.1f}",
+        lambda r: _row(r, 4)["fps_min"],
+    ),
+    Figure(
+        "end of speech to the first sound, the agent alone, wall ms",
+        lambda r: _spread(_heard(r, *AGENT), 0),
+        lambda r: _heard(r, *AGENT)["p50"],
+        most=1200,
+        unit="ms",
+    ),
+    Figure(
+        "end of speech to the first sound at the visitor, the whole product, wall ms",
+        lambda r: _spread(_heard(r, *AT_VISITOR), 0),
+        lambda r: _heard(r, *AT_VISITOR)["p50"],
+        most=1200,
+        unit="ms",
+    ),
+    Figure(
+        "all processes, nobody there: memory",
+        lambda r: _memory_words(r, "idle"),
+        # What processes share is counted in each: nobody can call this too little.
+        lambda r: r["memory"]["idle"]["all_rss_mb"],
+        most=1600,
+        unit="MB",
+    ),
+    Figure(
+        "all processes, two sessions talking: memory",
+        lambda r: _memory_words(r, "two_sessions_talking"),
+        # What processes share is counted in each: nobody can call this too little.
+        lambda r: r["memory"]["two_sessions_talking"]["all_rss_mb"],
+        most=1600,
+        unit="MB",
+    ),
+    Figure(
+        "photo to ready in a new process, the slowest of five: CPU s",
+        lambda r: f"{max(_builds(r, 'cpu_s')):.1f}",
+        lambda r: max(_builds(r, "cpu_s")),
+        most=10,
+        unit="s",
+    ),
+    Figure(
+        "first start until ready, wall s",
+        lambda r: f"{r['start']['first_start']['wall_s']:.1f}",
+        lambda r: r["start"]["first_start"]["wall_s"],
+    ),
+    Figure(
+        "second start until ready, wall s",
+        lambda r: f"{r['start']['second_start']['wall_s']:.1f}",
+        lambda r: r["start"]["second_start"]["wall_s"],
+        most=5,
+        unit="s",
+    ),
+    Figure(
+        "click to the first picture in Chromium, wall ms",
+        lambda r: _spread(r["start"]["click_to_picture_wall_ms"], 0),
+        lambda r: r["start"]["click_to_picture_wall_ms"]["p50"],
+        most=1000,
+        unit="ms",
+    ),
+)
+
+
+def machine(described: dict[str, Any], benches: Results) -> str:
+    """What was measured on, and when."""
+    dates = sorted({bench["date"] for bench in benches.values()})
+    packages = ", ".join(f"{name} {number}" for name, number in described["packages"].items())
+    return (
+        f"{described['processor']}, {described['cores']} cores, {described['memory_gb']} GB, {described['system']}, "
+        f"Python {described['python']}; {packages}. Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
+    )
+
+
+def figures(benches: Results) -> str:
+    """The figures beside their targets."""
+    return _table(("what", "target", "measured", "met"), [figure.row(benches) for figure in FIGURES])
+
+
+def sessions(benches: Results) -> str:
+    """What each session costs, by how many there are."""
+    names = (
+        "media_core_percent_per_session",
+        "of_it_frames",
+        "of_it_event_loop",
+        "of_it_voice_and_the_rest",
+        "late_ms_p95",
+        "fps_min",
+        "audio_packets_per_s_min",
+        "video_kbit_s",
+        "other_processes_core_percent",
+        "visitors_core_percent_each",
+        "neighbours_cores",
+    )
+    head = (
+        "sessions",
+        "% of a core each",
+        "frames",
+        "event loop",
+        "voice, hearing",
+        "late p95, ms",
+        "pictures/s, least",
+        "sound packets/s",
+        "kbit/s",
+        "other processes, % in all",
+        "a visitor here, %",
+        "neighbours, cores",
+    )
+    rows = [
+        (f"{row['sessions']} {'talking' if row['talking'] else 'silent'}", *(f"{row[name]:g}" for name in names))
+        for row in benches.get("serve", {"rows": []})["rows"]
+    ]
+    return _table(head, rows)
+
+
+def turns(benches: Results) -> str:
+    """The stages of a turn, counted from the end of speech as the agent hears it."""
+    found = benches.get("talk", {})
+    alone, whole = found.get("agent", {}).get("stages_ms", {}), found.get("product", {}).get("marks_ms", {})
+    rows = [
+        (name.replace("_", " "), *(_spread(spreads[name], 0) if name in spreads else "" for spreads in (alone, whole)))
+        for name in whole or alone
+    ]
+    return _table(("ms after the end of speech", "agent alone", "whole product"), rows)
+
+
+def memory(benches: Results) -> str:
+    """Each process."""
+    found = benches.get("memory")
+    if found is None:
+        return _table(("process",), [])
+    states = ("idle", "two_sessions_talking", "idle_after_builds")
+    rows = [(role, *(f"{found[state]['pss_mb'][role]:.0f}" for state in states)) for role in found["idle"]["pss_mb"]]
+    rows.append(("all", *(f"{found[state]['all_pss_mb']}" for state in states)))
+    return _table(("process, MB", "nobody there", "two sessions talking", "nobody there, after builds"), rows)
+
+
+def builds(benches: Results) -> str:
+    """Each picture."""
+    rows = [
+        (
+            row["picture"],
+            f"{row['build_cpu_s']:.1f}",
+            f"{row['cpu_s']:.1f}",
+            f"{row['wall_s']:.1f}",
+            f"{row['imx_bytes'] / 1e6:.2f}",
+            f"{row['load_cpu_ms']:.0f}",
+            f"{row['peak_memory_mb']}",
+        )
+        for row in benches.get("build", {"pictures": []})["pictures"]
+    ]
+    head = ("picture", "build, CPU s", "with start and models", "wall s", "`.imx`, MB", "loading, CPU ms", "peak, MB")
+    return _table(head, rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
