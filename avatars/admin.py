@@ -3,9 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
-from avatars.models import Avatar, Build
+from avatars.models import Avatar, Build, Pair
+
+
+class PairInline(TabularInline):  # type: ignore[misc]
+    """What an avatar answers word for word."""
+
+    model = Pair
+    extra = 0
 
 
 @admin.register(Avatar)
@@ -17,6 +24,7 @@ class AvatarAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("code", "name", "owner__username", "owner__email")
     readonly_fields = ("code", "state", "imx", "poster", "preview", "demo_key", "created_at", "updated_at")
     list_select_related = ("owner",)
+    inlines = (PairInline,)
 
     def has_add_permission(self, request: Any) -> bool:
         """Avatars are made in the studio."""

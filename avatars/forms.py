@@ -7,7 +7,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 
-from avatars.models import Avatar
+from avatars.models import Avatar, Pair
 from avatars.uploads import check_picture
 from avatars.voices import voice_choices
 
@@ -70,6 +70,20 @@ class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
         field = self.fields["voice"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = voice_choices()
+
+
+class PairForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One answer that is given word for word."""
+
+    class Meta:
+        model = Pair
+        fields = ["questions", "answer"]
+        widgets = {"questions": forms.Textarea(attrs={"rows": 2}), "answer": forms.Textarea(attrs={"rows": 2})}
+
+
+PairFormSet = forms.inlineformset_factory(
+    Avatar, Pair, form=PairForm, extra=0, can_delete=True, max_num=Pair.LIMIT, validate_max=True
+)
 
 
 class PointsForm(forms.Form):

@@ -153,6 +153,22 @@ class Avatar(models.Model):
         return self.builds.first()
 
 
+class Pair(models.Model):
+    """Something an avatar is asked and what it then answers, word for word."""
+
+    LIMIT: ClassVar[int] = 60
+
+    avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="pairs")
+    questions = models.TextField(max_length=500, help_text="One way of asking on each line.")
+    answer = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return str(self.questions).partition("\n")[0]
+
+
 Avatar.LISTED = Q(visibility=Avatar.Visibility.PUBLIC, state=Avatar.State.READY)
 
 

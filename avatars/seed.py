@@ -7,7 +7,7 @@ from django.db import transaction
 
 from avatars.builds import start_build
 from avatars.demo import DEMO_FILE, DemoAvatar, demo_avatars
-from avatars.models import Avatar, Build
+from avatars.models import Avatar, Build, Pair
 
 
 def seed_demos(path: Path = DEMO_FILE) -> list[Avatar]:
@@ -33,6 +33,10 @@ def seed_demos(path: Path = DEMO_FILE) -> list[Avatar]:
                     "demo": True,
                 },
             )
+            if created:
+                Pair.objects.bulk_create(
+                    Pair(avatar=avatar, questions=p.questions, answer=p.answer) for p in demo.pairs
+                )
             if created or avatar.state == Avatar.State.FAILED:
                 _queue(avatar, demo)
                 queued.append(avatar)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from avatars.builds import TooManyBuilds, create_avatar, resume_with_points, start_build
 from avatars.files import answer_file
-from avatars.forms import AvatarForm, NewAvatarForm, PointsForm, SourceForm
+from avatars.forms import AvatarForm, NewAvatarForm, PairFormSet, PointsForm, SourceForm
 from avatars.models import Avatar, Build
 from avatars.permissions import can_download, can_edit
 from avatars.progress import build_status
@@ -59,16 +60,24 @@ def detail(request: HttpRequest, code: str) -> HttpResponse:
     """Show the build, and change what may be changed."""
     avatar = editable(request, code)
     form = AvatarForm(request.POST or None, instance=avatar)
-    if request.method == "POST" and form.is_valid():
-        # Only what the form holds is written: a build may publish at this very moment.
-        avatar.save(update_fields=[*form.cleaned_data, "updated_at"])
+    pairs = PairFormSet(request.POST or None, instance=avatar)
+    if request.method == "POST" and form.is_valid() and pairs.is_valid():
+        with transaction.atomic():
+            # Only what the form holds is written: a build may publish at this very moment.
+            avatar.save(update_fields=[*form.cleaned_data, "updated_at"])
+            pairs.save()
         messages.success(request, "Saved.")
         return redirect("studio_avatar", avatar.code)
-    return _detail(request, editable(request, code), form=form)
+    return _detail(request, editable(request, code), form=form, pairs=pairs)
 
 
 def _detail(
-    request: HttpRequest, avatar: Avatar, *, form: AvatarForm | None = None, source_form: SourceForm | None = None
+    request: HttpRequest,
+    avatar: Avatar,
+    *,
+    form: AvatarForm | None = None,
+    pairs: Any = None,
+    source_form: SourceForm | None = None,
 ) -> HttpResponse:
     build = avatar.latest_build
     form = form or AvatarForm(instance=avatar)
@@ -77,6 +86,7 @@ def _detail(
         "avatar": avatar,
         "build": build,
         "form": form,
+        "pairs": pairs or PairFormSet(instance=avatar),
         "source_form": source_form,
         "build_config": {
             **build_status(avatar, build),
@@ -86,7 +96,7 @@ def _detail(
             "points": build.points if build else None,
         },
     }
-    failed = form.errors or source_form.errors
+    failed = form.errors or source_form.errors or (pairs is not None and pairs.is_bound and not pairs.is_valid())
     return render(request, "studio/avatar.html", context, status=422 if failed else 200)
 
 

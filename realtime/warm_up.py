@@ -26,6 +26,8 @@ async def warm_up(providers: Providers) -> None:
         async for speech in providers.text_to_speech.speak(SENTENCE, ""):
             Line.prepare(speech)
         await providers.speech_to_text.transcribe(second)
+        if providers.meaning is not None:
+            await providers.meaning.embed([SENTENCE])
         if providers.turn_judge is not None:
             await providers.turn_judge.finished(second)
         await providers.language_model.prepare([{"role": "user", "content": SENTENCE}])

@@ -15,7 +15,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from avatars.models import Avatar
-from realtime.agent import AgentSettings, Providers
+from realtime.agent import AgentSettings, Providers, WrittenPair
 from realtime.frames import FrameThread
 from realtime.likenesses import Likenesses
 from realtime.models import Session as SessionRow
@@ -170,7 +170,7 @@ class MediaWorker:
             session = self.sessions[place] = Session(
                 place,
                 await self._likenesses.rig(avatar.imx.name or ""),
-                AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name),
+                await database_sync_to_async(agent_settings)(avatar),
                 self._backstage,
                 self._session_ended,
             )
@@ -227,3 +227,12 @@ class MediaWorker:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.error("Work of the media worker failed", exc_info=error)
+
+
+def agent_settings(avatar: Avatar) -> AgentSettings:
+    """What the agent has to know of an avatar."""
+    pairs = tuple(
+        WrittenPair(tuple(line.strip() for line in pair.questions.splitlines() if line.strip()), pair.answer)
+        for pair in avatar.pairs.all()
+    )
+    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs)

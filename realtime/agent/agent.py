@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,7 @@ from realtime.agent.speaker import Speaker
 from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.agent.user_turn import UserTurn
 from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
+from realtime.agent.written_answers import WrittenAnswers
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,9 @@ class Agent:
     def __init__(
         self, settings: AgentSettings, providers: Providers, stage: Stage, *, clock: Clock = time.monotonic
     ) -> None:
+        if settings.pairs and providers.meaning is not None:
+            model = WrittenAnswers(providers.language_model, settings.pairs, providers.meaning)
+            providers = replace(providers, language_model=model)
         self._greeting = settings.greeting.strip()
         self._providers = providers
         self._stage = stage

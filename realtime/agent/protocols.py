@@ -56,6 +56,14 @@ class LanguageModel(Protocol):
         ...
 
 
+class Meaning(Protocol):
+    """Texts to vectors that tell what they mean."""
+
+    async def embed(self, texts: Sequence[str]) -> Samples:
+        """(n, d) vectors of length 1: texts that mean alike have a product near 1. Raises ProviderError."""
+        ...
+
+
 class TextToSpeech(Protocol):
     """Words to sound."""
 
@@ -117,6 +125,7 @@ class Providers:
     """Everything an agent works with, shared by all sessions of a process.
 
     voice_activity: makes one for each session. turn_judge: None is the silence rule alone.
+    meaning: finds written answers; None where there is no model for that.
     fallback_voice: speaks when `text_to_speech` fails; None where that is the local voice already.
     small_model: a few words of instruction must do. reply_sentences: a reply is cut after so many.
     history_letters: how much of the conversation the model is told again each turn.
@@ -127,6 +136,7 @@ class Providers:
     text_to_speech: TextToSpeech
     voice_activity: Callable[[], VoiceActivity]
     turn_judge: TurnJudge | None = None
+    meaning: Meaning | None = None
     fallback_voice: TextToSpeech | None = None
     small_model: bool = False
     reply_sentences: int = 6
@@ -134,13 +144,23 @@ class Providers:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenPair:
+    """Ways of asking one thing, and what is then answered word for word."""
+
+    questions: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Who the avatar is.
 
     persona: the creator's words for the model. voice: a style of the local voice, or the name of a remote one.
+    pairs: answers that its owner wrote.
     """
 
     persona: str = ""
     greeting: str = ""
     voice: str = "heart"
     name: str = ""
+    pairs: tuple[WrittenPair, ...] = ()

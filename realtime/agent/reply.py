@@ -18,6 +18,7 @@ from realtime.agent.phrases import Failure
 from realtime.agent.protocols import Clock, Message, ProviderError, Providers, ReplyCutShort, Stage, TextToSpeech
 from realtime.agent.recital import Recital
 from realtime.agent.sentences import Splitter
+from realtime.agent.written_answers import Written
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ LOOK_EVERY_S: Final = 0.04
 # Before the gate opens all may be in vain; after it, a long answer is not spoken minutes ahead.
 PIECES_BEFORE_GATE: Final = 2
 AHEAD_MS: Final = 15_000
+# More sentences than anybody writes.
+WHOLE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Reply:
     turn: int
     text: Callable[[], AsyncGenerator[str, None]]
     marks: TurnMarks | None = None
-    sentences: int = 1000
+    sentences: int = WHOLE
     recital: Recital = field(default_factory=Recital)
     released_s: float | None = None
     task: asyncio.Task[None] | None = None
@@ -133,6 +136,8 @@ class Reply:
             async with aclosing(_timed(self.text(), FIRST_TEXT_WITHIN_S, MORE_TEXT_WITHIN_S)) as texts:
                 async for text in texts:
                     self._mark(Mark.FIRST_TOKEN)
+                    if isinstance(text, Written):
+                        splitter = Splitter(WHOLE)
                     for piece in splitter.push(text):
                         self._give(piece)
                     if splitter.full:

@@ -64,8 +64,10 @@ def test_texts_suit_a_very_small_model_and_fit_their_columns(avatars: dict[str, 
         assert len(avatar.name) <= 60
         assert len(avatar.tagline) <= 120
         assert len(avatar.licence) <= 200
-        assert 4 <= len(avatar.pairs) <= 6
-        assert all(pair.question.endswith(("?", ".")) and len(pair.answer) <= 160 for pair in avatar.pairs)
+        assert 8 <= len(avatar.pairs) <= 14
+        for pair in avatar.pairs:
+            assert all(question.endswith(("?", ".")) for question in pair.questions.splitlines())
+            assert len(pair.answer) <= 160
 
 
 def test_their_voices_exist(avatars: dict[str, DemoAvatar]) -> None:

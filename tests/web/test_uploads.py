@@ -141,12 +141,41 @@ def test_another_picture_keeps_a_ready_avatar_ready(studio: Client, avatar: Avat
     assert avatar.builds.get().state == Build.State.QUEUED
 
 
+TEXTS = {"name": "Grace", "tagline": "t", "persona": "p", "greeting": "g", "voice": "heart", "visibility": "public"}
+NO_PAIRS = {"pairs-TOTAL_FORMS": "0", "pairs-INITIAL_FORMS": "0"}
+
+
 def test_changing_texts_leaves_the_files_alone(studio: Client, avatar: Avatar) -> None:
     before = avatar.imx.name
-    response = studio.post(
-        f"/studio/{avatar.code}/",
-        {"name": "Grace", "tagline": "t", "persona": "p", "greeting": "g", "voice": "heart", "visibility": "public"},
-    )
+    response = studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_PAIRS})
     assert response.status_code == 302
     avatar.refresh_from_db()
     assert (avatar.name, avatar.visibility, avatar.imx.name) == ("Grace", "public", before)
+
+
+def test_written_answers_are_added_changed_and_removed(studio: Client, avatar: Avatar) -> None:
+    def save(**pairs: str) -> int:
+        return studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_PAIRS, **pairs}).status_code
+
+    new = {"pairs-TOTAL_FORMS": "1", "pairs-0-questions": "Who are you?\nYour name?", "pairs-0-answer": "Ada."}
+    assert save(**new) == 302
+    pair = avatar.pairs.get()
+    assert (pair.questions.splitlines(), pair.answer) == (["Who are you?", "Your name?"], "Ada.")
+    known = {"pairs-TOTAL_FORMS": "1", "pairs-INITIAL_FORMS": "1", "pairs-0-id": str(pair.pk)}
+    assert save(**known, **{"pairs-0-questions": "Who?", "pairs-0-answer": ""}) == 422
+    assert save(**known, **{"pairs-0-questions": "Who?", "pairs-0-answer": "Me."}) == 302
+    assert avatar.pairs.get().answer == "Me."
+    assert save(**known, **{"pairs-0-questions": "Who?", "pairs-0-answer": "Me.", "pairs-0-DELETE": "on"}) == 302
+    assert not avatar.pairs.exists()
+
+
+def test_somebody_elses_answers_cannot_be_changed(studio: Client, avatar: Avatar, make_avatar: Any, user: Any) -> None:
+    theirs = make_avatar(owner=user).pairs.create(questions="Who?", answer="Not yours.")
+    changed = {"pairs-TOTAL_FORMS": "1", "pairs-INITIAL_FORMS": "1", "pairs-0-id": str(theirs.pk)}
+    studio.post(
+        f"/studio/{avatar.code}/",
+        {**TEXTS, **NO_PAIRS, **changed, "pairs-0-questions": "Who?", "pairs-0-answer": "Mine."},
+    )
+    assert not avatar.pairs.exists()
+    theirs.refresh_from_db()
+    assert theirs.answer == "Not yours."

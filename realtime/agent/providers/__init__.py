@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from avatars.engine.weights import WeightError, verified
 from realtime.agent.protocols import (
     LanguageModel,
+    Meaning,
     ProviderError,
     Providers,
     SpeechToText,
@@ -14,6 +15,7 @@ from realtime.agent.protocols import (
     TurnJudge,
 )
 from realtime.agent.providers.local_tts import LocalTextToSpeech
+from realtime.agent.providers.minilm import MiniLm, minilm_folder
 from realtime.agent.providers.openai_llm import OpenAiLanguageModel
 from realtime.agent.providers.openai_stt import OpenAiSpeechToText
 from realtime.agent.providers.openai_tts import OpenAiTextToSpeech
@@ -71,6 +73,7 @@ def build_providers(settings: ProviderSettings) -> Providers:
         text_to_speech=remote_voice or local_voice,
         voice_activity=Silero,
         turn_judge=_turn_judge(settings.SMART_TURN_MODEL),
+        meaning=_meaning(),
         fallback_voice=local_voice if remote_voice else None,
         **({} if settings.LLM_URL else LOCAL_LIMITS),
     )
@@ -105,6 +108,11 @@ def _remote_voice(settings: ProviderSettings) -> TextToSpeech | None:
 @cache
 def _local_voice() -> LocalTextToSpeech:
     return LocalTextToSpeech()
+
+
+@cache
+def _meaning() -> Meaning:
+    return MiniLm(minilm_folder())
 
 
 @cache

@@ -1,0 +1,18 @@
+// Questions and answers: adds empty rows; without this the rows that exist can still be changed and removed.
+
+const root = document.querySelector("[data-pairs]");
+const list = root.querySelector("[data-pair-list]");
+const template = root.querySelector("[data-pair-template]");
+const add = root.querySelector("[data-add-pair]");
+const total = root.querySelector("[name$=-TOTAL_FORMS]");
+const most = Number(root.querySelector("[name$=-MAX_NUM_FORMS]").value);
+
+add.hidden = Number(total.value) >= most;
+add.addEventListener("click", () => {
+  const row = document.createElement("li");
+  row.innerHTML = template.innerHTML.replaceAll("__prefix__", total.value);
+  list.append(row);
+  total.value = Number(total.value) + 1;
+  add.hidden = Number(total.value) >= most;
+  row.querySelector("textarea").focus();
+});
