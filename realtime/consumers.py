@@ -47,7 +47,6 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     worker: WorkerRecord | None = None
     opened: asyncio.Event
     watch: asyncio.Task[None] | None = None
-    left = False
 
     async def connect(self) -> None:
         """Authorise; the socket is accepted first, so that the page can be told why it is closed."""
@@ -66,8 +65,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             self.watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self.watch
-        if not self.left:
-            await self._tell_worker("gone")
+        await self._tell_worker("gone")
 
     @classmethod
     async def decode_json(cls, text_data: str) -> Any:
@@ -101,8 +99,8 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
                 candidate = content.get("candidate")
                 await self._tell_worker("candidate", candidate=candidate if isinstance(candidate, dict) else None)
             case "leave":
-                self.left = True
                 await self._tell_worker("leave")
+                self.session = self.worker = None
 
     async def _join(self, token: object) -> None:
         user = self.scope["user"]
@@ -198,17 +196,17 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if not self._is_ours(event):
             return
         code, message = event["code"], event["message"]
-        if self.opened.is_set():
+        self.opened.set()
+        if code == "offer":
+            # The place remains, for a better offer.
             await self.send_json({"type": "error", "code": code, "message": message})
         else:
-            # Not even a place, so the page may ask again.
-            self.opened.set()
             await self._refuse(code, message, **({"retry_after_s": FULL_RETRY_S} if code == "full" else {}))
 
     async def media_ended(self, event: dict[str, Any]) -> None:
         """The session is over."""
         if self._is_ours(event):
-            self.left = True
+            self.session = self.worker = None
             await self.send_json({"type": "ended", "reason": event["reason"], "message": event["message"]})
 
     async def _watch_worker(self) -> None:
@@ -223,12 +221,13 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         missed = 0
         while (worker := self.worker) is not None:
             await asyncio.sleep(WATCH_S)
+            if self.worker is not worker:
+                return
             try:
                 missed = 0 if await sync_to_async(find_worker)(worker.name) else missed + 1
             except Exception as error:
                 logger.warning("The media worker could not be looked for", reason=str(error))
             # After a restart of Valkey a living worker is missing until its next beat.
             if missed >= LOST_AFTER_MISSED:
-                self.left = True
-                await self.send_json({"type": "error", "code": "worker_lost", "message": LOST})
+                await self._refuse("worker_lost", LOST)
                 return

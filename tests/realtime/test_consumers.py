@@ -1,5 +1,6 @@
 """Signalling: how a page gets to a media worker, what passes between them, and what it hears when that fails."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -393,6 +394,39 @@ async def test_a_worker_that_is_missed_once_is_not_lost(page: PageSocket, monkey
     assert (await page.hear())["code"] == "worker_lost"
     assert list(looks) == []
     await page.go()
+
+
+@pytest.mark.parametrize("last", ["ended", "stopping", "left", "lost"])
+async def test_after_the_end_nothing_more_is_said_and_the_page_may_begin_again(
+    page: PageSocket, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "WATCH_S", 0.02)
+    worker = FakeWorker()
+    await page.join()
+    asked = await worker.open()
+    await page.hear()
+    if last == "ended":
+        await worker.say(asked, "ended", reason="idle", message="Nobody said anything.")
+        assert (await page.hear())["type"] == "ended"
+    elif last == "stopping":
+        await worker.say(asked, "refused", code="worker_lost", message="The machine stops.")
+        assert (await page.hear())["code"] == "worker_lost"
+    elif last == "left":
+        await page.say(type="leave")
+        await worker.told("leave")
+    worker.registration.leave()
+    if last == "lost":
+        assert (await page.hear())["message"] == consumers.LOST
+    await asyncio.sleep(5 * consumers.WATCH_S)
+    assert await page.hears_nothing()
+    assert worker.untold
+    other = FakeWorker("other")
+    await page.say(type="join")
+    assert (await other.open())["session"] != asked["session"]
+    assert (await page.hear())["type"] == "ready"
+    await page.go()
+    await other.told("gone")
+    assert worker.untold
 
 
 # Coming back
