@@ -17,7 +17,7 @@ from benchmarks.product import MeasuredProduct, product
 from benchmarks.visitor import Visitor
 from tests.agent.stub_server import stub_server
 
-SESSIONS = (1, 2, 4)
+SESSIONS = (1, 2, 3, 4)
 WARM_UP_S = 6.0
 APART_S = 0.4
 PICTURES_PER_S = 25
