@@ -95,7 +95,7 @@ class Outlet:
         self.pictures_sent = 0
         self._loop = asyncio.get_running_loop()
         self._face_encoder: FaceEncoder | None = FaceEncoder(width, height)
-        self._voice_encoder = VoiceEncoder()
+        self._voice_encoder: VoiceEncoder | None = VoiceEncoder()
         self._fed = 0
         self._key_wanted = threading.Event()
         self._last_key = -KEY_INTERVAL_FRAMES
@@ -124,11 +124,14 @@ class Outlet:
 
         picture: (height * 3 // 2, width) uint8 I420, read before this returns; samples: (960,) int16.
         """
+        voice_encoder = self._voice_encoder
+        if voice_encoder is None:
+            return
         face = self._encode_face(tick, picture) if tick.picture else None
         position = tick.index * SAMPLES_PER_FRAME
         voice = [
             (
-                self._voice_encoder.encode(samples[start : start + SAMPLES_PER_PACKET], position + start),
+                voice_encoder.encode(samples[start : start + SAMPLES_PER_PACKET], position + start),
                 tick.due_s + SENT_AFTER_S + start / SAMPLE_RATE_HZ,
             )
             for start in range(0, SAMPLES_PER_FRAME, SAMPLES_PER_PACKET)
@@ -140,13 +143,14 @@ class Outlet:
 
     def _encode_face(self, tick: Tick, picture: NDArray[np.uint8]) -> Packet | av.VideoFrame:
         self.pictures_sent += 1
-        if self._face_encoder is None:
+        encoder = self._face_encoder
+        if encoder is None:
             return picture_frame(picture, tick.index)
         key = self._key_wanted.is_set() and tick.index - self._last_key >= KEY_INTERVAL_FRAMES
         if key or self.pictures_sent == 1:
             self._key_wanted.clear()
             self._last_key = tick.index
-        return self._face_encoder.encode(picture, tick.index, key=key)
+        return encoder.encode(picture, tick.index, key=key)
 
     def _put(self, face: Packet | av.VideoFrame | None, due_s: float, voice: list[tuple[Packet, float]]) -> None:
         if self._closed:
@@ -157,7 +161,8 @@ class Outlet:
             self.voice.put(packet, packet_due_s)
 
     def close(self) -> None:
-        """End both tracks."""
+        """End both tracks and let the encoders go; a closed connection is kept until the garbage collector comes by."""
         self._closed = True
+        self._face_encoder = self._voice_encoder = None
         self.face.stop()
         self.voice.stop()

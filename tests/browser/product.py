@@ -79,9 +79,9 @@ class Product:
         while time.monotonic() < deadline:
             if self._supervisor.poll() is not None:
                 raise RuntimeError(f"Parlo stopped while starting:\n{self.log_tail()}")
-            if self._answers("/readyz"):
+            if "Parlo is ready" in self.log_tail():
                 return
-            time.sleep(0.5)
+            time.sleep(0.2)
         raise RuntimeError(f"Parlo was not ready after {ready_within_s:.0f} s:\n{self.log_tail()}")
 
     def stop(self) -> None:

@@ -91,7 +91,7 @@ def test_a_dead_brain_is_owned_up_to(product: Product) -> None:
         talk(page, product, "Pluvio")
         wait_for_state(page, "listening")
         product.kill("manage.py brain")
-        page.fill("#message", "What is the weather like?")
+        page.fill("#message", "How do magnets work?")
         page.click("#send")
         answer = page.locator("#transcript li[data-who=user] ~ li[data-who=avatar]").first
         expect(answer).not_to_be_empty(timeout=ANSWER_WITHIN_MS)

@@ -1,6 +1,7 @@
 """`manage.py mediaworker`: the process that holds live conversations."""
 
 import asyncio
+import gc
 import signal
 from typing import Any
 
@@ -35,6 +36,9 @@ class Command(BaseCommand):
 
         async def serve() -> None:
             await warm_up(providers)
+            # What is loaded now stays: the garbage collector need not walk through it in the middle of a conversation.
+            gc.collect()
+            gc.freeze()
             worker = MediaWorker(providers, capacity)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -272,4 +272,6 @@ if (!window.isSecureContext) {
   $("curtain-words").textContent =
     "This page was opened by plain http, so the browser keeps the microphone back. You can talk by typing; for speaking, use an https address.";
 }
+// Disabled in the page itself, so that no click is lost while this was still loading.
+$("talk").disabled = false;
 if (config.debug) openPanel("debug", true);

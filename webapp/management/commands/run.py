@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from webapp.programs import programs
 from webapp.static_stamp import collect_if_changed
@@ -80,13 +81,25 @@ class Command(BaseCommand):
         told = False
         while True:
             ready, missing = await asyncio.to_thread(readiness)
-            if ready:
+            if ready and not await asyncio.to_thread(demos_unfinished):
                 self._write(f"\nParlo is ready: {address()}\nPress Ctrl-C to stop it.\n")
                 return
             if not told and time.monotonic() - started > READY_WITHIN_S:
                 told = True
+                missing = missing or "The demo avatars are still being built."
                 self._write(f"\nParlo is not ready yet: {missing} `{sys.executable} manage.py doctor` may say why.\n")
             await asyncio.sleep(0.2)
+
+
+def demos_unfinished() -> bool:
+    """Whether a demo avatar is still being built: who opens the gallery at once should find somebody there."""
+    from avatars.models import Avatar
+
+    waiting = [Avatar.State.QUEUED, Avatar.State.BUILDING]
+    try:
+        return Avatar.objects.filter(demo=True, imx="", state__in=waiting).exists()
+    finally:
+        connection.close()
 
 
 def reachable_host() -> str:
