@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +18,7 @@ from realtime.agent import Agent, AgentSettings, Providers
 from realtime.frames import FrameThread
 from realtime.rtc import Outlet, Peer, Tick
 from realtime.stage import LiveStage
+from realtime.taskset import TaskSet
 
 logger = structlog.get_logger(__name__)
 
@@ -123,8 +123,8 @@ class Session:
         self._agent_started = False
         self._active_s = time.monotonic()
         self._waiting: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._spawn(self._watch())
+        self._tasks = TaskSet("a session")
+        self._tasks.spawn(self._watch())
 
     # What the worker calls
 
@@ -158,11 +158,7 @@ class Session:
         self.over = True
         # From now on what happens to the connection is no news.
         connection, self.connection = self.connection, None
-        current = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not current]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.cancel()
         await self.agent.close()
         if connection is not None:
             await self._drop(connection)
@@ -200,7 +196,7 @@ class Session:
         match message.get("type"):
             case "hello" if not self._agent_started:
                 self._agent_started = True
-                self._spawn(self.agent.start())
+                self._tasks.spawn(self.agent.start())
             case "text" if isinstance(text := message.get("text"), str):
                 self._active_s = time.monotonic()
                 self.agent.read(text[:LONGEST_TEXT])
@@ -231,7 +227,7 @@ class Session:
         """End the session unless something happens within so many seconds."""
         self._cancel_wait()
         if not self.over:
-            self._waiting = self._spawn(self._give_up(seconds))
+            self._waiting = self._tasks.spawn(self._give_up(seconds))
 
     def _cancel_wait(self) -> None:
         if self._waiting is not None:
@@ -264,15 +260,3 @@ class Session:
         if not self.over:
             self.over = True
             self._ended(self, reason, sentence)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        with suppress(asyncio.CancelledError):
-            if error := task.exception():
-                logger.error("Work of a session failed", session=self.id.hex, exc_info=error)

@@ -5,7 +5,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -23,6 +22,7 @@ from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
 from realtime.rtc import OfferRefused
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, open_session, update_session
+from realtime.taskset import TaskSet
 
 logger = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class MediaWorker:
         self._stopping = asyncio.Event()
         self._turned_s = time.monotonic()
         self._locks: dict[UUID, asyncio.Lock] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet("a media worker")
         self._living: set[str] = set()
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
 
@@ -64,11 +64,10 @@ class MediaWorker:
         """Serve until `stop`."""
         self._backstage.frames.start()
         self._heart.start()
-        loops = [asyncio.create_task(loop()) for loop in (self._receive, self._turn, self._keep_books)]
+        for work in (self._receive, self._turn, self._keep_books):
+            self._tasks.spawn(work())
         await self._stopping.wait()
-        for task in [*loops, *self._tasks]:
-            task.cancel()
-        await asyncio.gather(*loops, *self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         for session in list(self.sessions.values()):
             await self._say(session.reply, "media.refused", session.id, code="worker_lost", message=STOPPING)
         await asyncio.gather(*(self._close(session, SessionRow.Reason.STOPPED) for session in self.sessions.values()))
@@ -109,7 +108,7 @@ class MediaWorker:
                 logger.warning("The worker hears nothing", reason=str(error))
                 await asyncio.sleep(RECEIVE_AGAIN_S)
                 continue
-            self._spawn(self._handle(message))
+            self._tasks.spawn(self._handle(message))
 
     async def _keep_books(self) -> None:
         """Note what sessions have used, and end those of workers that died."""
@@ -197,7 +196,7 @@ class MediaWorker:
         await self._say(reply, "media.answer", session.id, sdp=answer)
 
     def _session_ended(self, session: Session, reason: str, sentence: str) -> None:
-        self._spawn(self._finish(session, reason, sentence))
+        self._tasks.spawn(self._finish(session, reason, sentence))
 
     async def _finish(self, session: Session, reason: str, sentence: str) -> None:
         if reason != SessionRow.Reason.LEFT:
@@ -217,16 +216,6 @@ class MediaWorker:
             await get_channel_layer().send(channel, {"type": kind, "session": session_id.hex, **values})
         except Exception as error:
             logger.warning("The page could not be told", message=kind, reason=str(error))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("Work of the media worker failed", exc_info=error)
 
 
 def agent_settings(avatar: Avatar) -> AgentSettings:

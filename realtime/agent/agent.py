@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.agent.user_turn import UserTurn
 from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
 from realtime.agent.written_answers import WrittenAnswers
+from realtime.taskset import TaskSet
 
 log = logging.getLogger(__name__)
 
@@ -54,18 +54,18 @@ class Agent:
         self._providers = providers
         self._stage = stage
         self._clock = clock
+        self._tasks = TaskSet("an agent")
         self._bearing = Bearing(stage)
         played = PlayedSound()
         self._dialogue = Dialogue(
             (short_prompt if providers.small_model else system_prompt)(settings), providers.history_letters
         )
         theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice)
-        self._speaker = Speaker(theatre, self._dialogue, self._spawn)
+        self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn)
         turn_taking = TurnTaking(judged=providers.turn_judge is not None)
         self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
         self._turns = 0
         self._turn: UserTurn | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._preparing: asyncio.Task[None] | None = None
         self._started = self._closed = self._deaf = False
 
@@ -77,7 +77,7 @@ class Agent:
             return
         self._started = True
         self._bearing.be(Activity.IDLE)
-        self._spawn(self._watch_microphone())
+        self._tasks.spawn(self._watch_microphone())
         if self._greeting:
             self._say(self._greeting)
 
@@ -124,10 +124,7 @@ class Agent:
         """End the conversation; nothing of it goes on afterwards."""
         self._closed = True
         self._turn = None
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.cancel()
 
     # The user's turn, step by step
 
@@ -139,9 +136,9 @@ class Agent:
             return
         elif step is Step.TRANSCRIBE:
             turn.marks.restart(self._ears.speech_ended_s)
-            turn.transcribing = self._spawn(self._transcribe(turn, self._ears.recorder.samples()))
+            turn.transcribing = self._tasks.spawn(self._transcribe(turn, self._ears.recorder.samples()))
         elif step is Step.JUDGE:
-            turn.judging = self._spawn(self._judge(turn, self._ears.recorder.samples()))
+            turn.judging = self._tasks.spawn(self._judge(turn, self._ears.recorder.samples()))
         elif step is Step.RESUMED:
             turn.forget_work()
         else:
@@ -155,7 +152,7 @@ class Agent:
         self._turn = turn
         self._bearing.be(Activity.LISTENING)
         if self._preparing is None or self._preparing.done():
-            self._preparing = self._spawn(self._providers.language_model.prepare(self._dialogue.prompt()))
+            self._preparing = self._tasks.spawn(self._providers.language_model.prepare(self._dialogue.prompt()))
 
     async def _transcribe(self, turn: UserTurn, samples: Samples) -> None:
         try:
@@ -256,14 +253,3 @@ class Agent:
     def _caption_user(self, turn: UserTurn, *, final: bool) -> None:
         text = turn.whole_text
         self._stage.send({"type": "caption", "who": "user", "turn": turn.number, "text": text, "final": final})
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("work of the agent failed", exc_info=error)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -24,6 +24,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from realtime.rtc.tracks import Outlet
+from realtime.taskset import TaskSet
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Peer:
         # An empty list: by default the library asks a public server for its address.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._channel: RTCDataChannel | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet("a connection")
         self._answered = asyncio.Event()
         self._candidates = 0
         self._closed = False
@@ -145,7 +146,7 @@ class Peer:
             parsed.sdpMLineIndex = candidate.get("sdpMLineIndex")
         except (ValueError, IndexError, AssertionError):
             return
-        self._spawn(self._add(parsed))
+        self._tasks.spawn(self._add(parsed))
 
     async def _add(self, candidate: Any) -> None:
         await self._answered.wait()
@@ -167,9 +168,7 @@ class Peer:
             return
         self._closed = True
         self._outlet.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         try:
             await asyncio.wait_for(self._connection.close(), CLOSE_WITHIN_S)
         except TimeoutError:
@@ -178,19 +177,9 @@ class Peer:
             # Whoever closes has more to release.
             log.exception("a connection could not be closed")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("a task of a connection failed", exc_info=error)
-
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio":
-            self._spawn(self._listen(track))
+            self._tasks.spawn(self._listen(track))
 
     async def _listen(self, track: MediaStreamTrack) -> None:
         resampler = AudioResampler(format="flt", layout="mono", rate=HEARING_RATE_HZ)
