@@ -124,10 +124,10 @@ def test_a_lost_network_is_told_and_mended(product: Product) -> None:
 
 def test_a_full_house_is_told(product: Product) -> None:
     with visitor(None) as page:
-        pages = [page, *(page.context.new_page() for _ in range(4))]
-        for guest in pages[:4]:
+        pages = [page, *(page.context.new_page() for _ in range(3))]
+        for guest in pages[:3]:
             talk(guest, product, "Pluvio")
-        late = pages[4]
+        late = pages[3]
         late.goto(product.url + "/")
         late.get_by_role("link", name="Pluvio").first.click()
         late.get_by_role("link", name="Talk").first.click()
