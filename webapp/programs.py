@@ -28,7 +28,7 @@ def programs() -> list[Program]:
     web += ["-b", settings.BIND, "-p", str(settings.PORT), "webapp.asgi:application"]
     found = []
     if settings.VALKEY_EMBEDDED:
-        found.append(Program("valkey", (*manage, "valkey"), {}))
+        found.append(Program("valkey", (*manage, "valkey"), {}, needed_to_stop=True))
     found.append(Program("web", web, {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}))
     for number in range(1, settings.MEDIA_WORKERS + 1):
         found.append(Program(f"media.{number}", (*manage, "mediaworker"), LEAN))

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,15 @@ PR_SET_PDEATHSIG: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process to keep running: its name in the log, its command line, and what its environment has besides ours."""
+    """One process to keep running: its name in the log, its command line, and what its environment has besides ours.
+
+    needed_to_stop: the others still talk to it while they stop, so it is stopped after them.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    needed_to_stop: bool = False
 
 
 def backoff_s(failures: int) -> float:
@@ -65,22 +69,28 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stopping.set)
-        keepers = [asyncio.create_task(self._keep(program)) for program in self.programs]
+        keepers = {program.name: asyncio.create_task(self._keep(program)) for program in self.programs}
         beside = asyncio.ensure_future(meanwhile())
         await self.stopping.wait()
         beside.cancel()
-        self._signal_all(signal.SIGTERM)
-        _, late = await asyncio.wait(keepers, timeout=GRACE_S)
-        if late:
-            self._signal_all(signal.SIGKILL)
-            await asyncio.wait(late)
+        for needed in (False, True):
+            await self._stop({program.name for program in self.programs if program.needed_to_stop is needed}, keepers)
         with suppress(asyncio.CancelledError):
             await beside
 
-    def _signal_all(self, number: signal.Signals) -> None:
-        for group in self.groups.values():
+    async def _stop(self, names: Set[str], keepers: Mapping[str, asyncio.Task[None]]) -> None:
+        """Stop the programs of these names, gently and then for good."""
+        ending = [keepers[name] for name in names]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._signal(names, number)
+            if ending:
+                _, late = await asyncio.wait(ending, timeout=GRACE_S)
+                ending = list(late)
+
+    def _signal(self, names: Set[str], number: signal.Signals) -> None:
+        for name in names & self.groups.keys():
             with suppress(ProcessLookupError):
-                os.killpg(group, number)
+                os.killpg(self.groups[name], number)
 
     async def _keep(self, program: Program) -> None:
         """Start a program again whenever it ends, later each time it does not last."""
@@ -116,7 +126,7 @@ class Supervisor:
             os.close(writing)
         self.groups[program.name] = process.pid
         if self.stopping.is_set():
-            self._signal_all(signal.SIGTERM)
+            self._signal({program.name}, signal.SIGTERM)
         pump = asyncio.create_task(self._pump(program.name, reading))
         code = await process.wait()
         # What the program started may outlive it, and may hold its output open.

@@ -12,7 +12,7 @@ import pytest
 
 from webapp.supervisor import LONGEST_DELAY_S, backoff_s
 
-# A supervisor of two programs. "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
+# A supervisor of three programs. "base" is stopped last. "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
@@ -26,12 +26,22 @@ child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.sig
 open("tree.pid", "w").write(str(os.getpid())); open("child.pid", "w").write(str(child.pid))
 time.sleep(600)
 '''
+base = '''
+import os, signal, sys, time
+def stop(*_):
+    open("base.saw", "w").write("tree" if os.path.exists("/proc/" + open("tree.pid").read()) else "nobody")
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+open("base.started", "w").close()
+time.sleep(600)
+'''
 mortal = "open('mortal.starts', 'a').write('x'); print('a last word'); raise SystemExit(3)"
 
 async def meanwhile():
     print("up", flush=True)
 
-programs = [Program("tree", [sys.executable, "-c", tree], {}), Program("mortal", [sys.executable, "-c", mortal], {})]
+programs = [Program("base", [sys.executable, "-c", base], {}, needed_to_stop=True)]
+programs += [Program("tree", [sys.executable, "-c", tree], {}), Program("mortal", [sys.executable, "-c", mortal], {})]
 asyncio.run(Supervisor(programs, lambda line: print(line, flush=True), folder=folder).run(meanwhile))
 print("stopped", flush=True)
 """
@@ -105,3 +115,10 @@ def test_a_killed_supervisor_takes_its_programs_along(supervisor: subprocess.Pop
 def test_waiting_grows_and_stays_bounded() -> None:
     assert [backoff_s(failures) for failures in (1, 2, 3)] == [0.5, 1.0, 2.0]
     assert backoff_s(50) == LONGEST_DELAY_S
+
+
+def test_what_the_others_need_to_stop_is_stopped_last(supervisor: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert until(lambda: (tmp_path / "child.started").exists() and (tmp_path / "base.started").exists())
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(30) == 0
+    assert (tmp_path / "base.saw").read_text() == "nobody"
