@@ -113,11 +113,11 @@ class MediaWorker:
     async def _keep_books(self) -> None:
         """Note what sessions have used, and end those of workers that died."""
         while True:
+            await asyncio.sleep(BOOKKEEPING_EVERY_S)
             try:
                 await database_sync_to_async(self._update_rows)()
             except Exception as error:
                 logger.warning("Sessions could not be noted", reason=str(error))
-            await asyncio.sleep(BOOKKEEPING_EVERY_S)
 
     def _update_rows(self) -> None:
         for session in list(self.sessions.values()):

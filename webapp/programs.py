@@ -29,10 +29,12 @@ def programs() -> list[Program]:
     found = []
     if settings.VALKEY_EMBEDDED:
         found.append(Program("valkey", (*manage, "valkey"), {}, needed_to_stop=True))
-    found.append(Program("web", web, {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}))
+    found.append(
+        Program("web", web, {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}, waits=True)
+    )
     for number in range(1, settings.MEDIA_WORKERS + 1):
         found.append(Program(f"media.{number}", (*manage, "mediaworker"), LEAN))
-    found.append(Program("builder", (*manage, "builder", "--no-startup-delay", "--interval", "0.5"), LEAN))
+    found.append(Program("builder", (*manage, "builder", "--no-startup-delay", "--interval", "0.5"), LEAN, waits=True))
     if not settings.LLM_URL:
         found.append(Program("brain", (*manage, "brain"), {"PYTHONUNBUFFERED": "1"}))
     return found

@@ -26,12 +26,14 @@ PR_SET_PDEATHSIG: Final = 1
 class Program:
     """One process to keep running: its name in the log, its command line, and what its environment has besides ours.
 
+    waits: it is started only when `Supervisor.prepared` is set.
     needed_to_stop: the others still talk to it while they stop, so it is stopped after them.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    waits: bool = False
     needed_to_stop: bool = False
 
 
@@ -57,6 +59,7 @@ class Supervisor:
         self.folder = folder
         self.write = write
         self.stopping = asyncio.Event()
+        self.prepared = asyncio.Event()
         self.groups: dict[str, int] = {}
         self.width = max(len(program.name) for program in programs)
 
@@ -95,6 +98,8 @@ class Supervisor:
     async def _keep(self, program: Program) -> None:
         """Start a program again whenever it ends, later each time it does not last."""
         failures = 0
+        if program.waits:
+            await self._either(self.prepared, self.stopping)
         while not self.stopping.is_set():
             started = time.monotonic()
             code = await self._once(program)
@@ -106,6 +111,14 @@ class Supervisor:
             self.say(program.name, f"{program.name} {ended}; it starts again in {delay_s:g} s.")
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), delay_s)
+
+    @staticmethod
+    async def _either(*events: asyncio.Event) -> None:
+        """Wait until one of the events is set."""
+        waiting = [asyncio.create_task(event.wait()) for event in events]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
 
     async def _once(self, program: Program) -> int:
         """Run a program to its end, passing on what it writes, and leave nothing of its group behind."""

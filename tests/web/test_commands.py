@@ -3,6 +3,7 @@
 import fcntl
 import json
 import socket
+import sys
 from io import StringIO
 from typing import Any
 
@@ -11,8 +12,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from webapp import doctor
+from webapp.management.commands import run
 from webapp.management.commands.run import address, reachable_host
 from webapp.programs import programs
+from webapp.supervisor import Program
 
 
 def report(capture: StringIO) -> dict[str, Any]:
@@ -69,6 +72,20 @@ def test_run_refuses_a_data_directory_in_use(settings: Any) -> None:
         fcntl.flock(holder, fcntl.LOCK_EX)
         with pytest.raises(CommandError, match="already runs with the data directory"):
             call_command("run")
+
+
+def test_run_says_why_it_could_not_be_prepared(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: run.Command) -> None:
+        raise OSError("the disk is full")
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        settings.PORT = probe.getsockname()[1]
+    sleeper = Program("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"], {})
+    monkeypatch.setattr(run.Command, "_prepare", broken)
+    monkeypatch.setattr(run, "programs", lambda: [sleeper])
+    with pytest.raises(CommandError, match="could not be prepared: the disk is full"):
+        call_command("run", stdout=StringIO())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from webapp.supervisor import LONGEST_DELAY_S, backoff_s
 
-# A supervisor of three programs. "base" is stopped last. "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
+# A supervisor of four programs. "base" is stopped last. "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
@@ -38,11 +38,21 @@ time.sleep(600)
 mortal = "open('mortal.starts', 'a').write('x'); print('a last word'); raise SystemExit(3)"
 
 async def meanwhile():
-    print("up", flush=True)
+    await asyncio.sleep(0.3)
+    print("too early" if (folder / "late.started").exists() else "up", flush=True)
+    supervisor.prepared.set()
 
 programs = [Program("base", [sys.executable, "-c", base], {}, needed_to_stop=True)]
 programs += [Program("tree", [sys.executable, "-c", tree], {}), Program("mortal", [sys.executable, "-c", mortal], {})]
-asyncio.run(Supervisor(programs, lambda line: print(line, flush=True), folder=folder).run(meanwhile))
+late = "import time; open('late.started', 'w').close(); time.sleep(600)"
+programs += [Program("late", [sys.executable, "-c", late], {}, waits=True)]
+
+async def main():
+    global supervisor
+    supervisor = Supervisor(programs, lambda line: print(line, flush=True), folder=folder)
+    await supervisor.run(meanwhile)
+
+asyncio.run(main())
 print("stopped", flush=True)
 """
 
@@ -122,3 +132,9 @@ def test_what_the_others_need_to_stop_is_stopped_last(supervisor: subprocess.Pop
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(30) == 0
     assert (tmp_path / "base.saw").read_text() == "nobody"
+
+
+def test_what_waits_is_started_once_all_is_prepared(supervisor: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert until(lambda: (tmp_path / "late.started").exists())
+    supervisor.send_signal(signal.SIGTERM)
+    assert "too early" not in supervisor.communicate(timeout=30)[0]

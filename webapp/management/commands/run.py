@@ -27,19 +27,38 @@ READY_WITHIN_S = 60.0
 class Command(BaseCommand):
     """Prepares the data directory, then keeps every process running until Ctrl-C."""
 
+    failure: Exception | None = None
     help = "Run Parlo: Valkey, web, media workers, builder and the local brain, until Ctrl-C."
 
     def handle(self, **options: Any) -> None:
-        """Check, prepare, run."""
+        """Check, then prepare while those that need nothing prepared start already."""
         with self._only_one():
             self._check_port()
+            supervisor = Supervisor(programs(), self._write, folder=settings.BASE_DIR)
+            asyncio.run(supervisor.run(lambda: self._prepare_and_announce(supervisor)))
+            if self.failure is not None:
+                raise CommandError(f"Parlo could not be prepared: {self.failure}") from self.failure
+            self._write("Parlo has stopped.")
+
+    async def _prepare_and_announce(self, supervisor: Supervisor) -> None:
+        try:
+            await asyncio.to_thread(self._prepare)
+        except Exception as error:
+            self.failure = error
+            supervisor.stopping.set()
+            return
+        supervisor.prepared.set()
+        await self._announce()
+
+    def _prepare(self) -> None:
+        """Bring tables, static files and demo avatars up to date."""
+        try:
             call_command("migrate", interactive=False, verbosity=0)
             if collect_if_changed():
                 self._write("Static files collected.")
             call_command("seed_demo", stdout=self.stdout)
-            supervisor = Supervisor(programs(), self._write, folder=settings.BASE_DIR)
-            asyncio.run(supervisor.run(lambda: self._announce(supervisor)))
-            self._write("Parlo has stopped.")
+        finally:
+            connection.close()
 
     def _write(self, line: str) -> None:
         self.stdout.write(line)
@@ -75,7 +94,7 @@ class Command(BaseCommand):
                     f"Port {settings.PORT} {reason}. Choose another one: PORT={settings.PORT + 80} make run"
                 ) from error
 
-    async def _announce(self, supervisor: Supervisor) -> None:
+    async def _announce(self) -> None:
         """Say the address once everything that a conversation needs answers."""
         started = time.monotonic()
         told = False
