@@ -12,7 +12,8 @@ import pytest
 
 from webapp.supervisor import LONGEST_DELAY_S, backoff_s
 
-# A supervisor of four programs. "base" is stopped last. "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
+# A supervisor of four programs. "base" is stopped last, "late" waits.
+# "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
