@@ -16,7 +16,7 @@ SENTENCE = "Good day, and welcome. What would you like to talk about?"
 
 
 async def warm_up(providers: Providers) -> None:
-    """Say a sentence, hear silence, judge it, think of nothing.
+    """Say a sentence, hear silence, judge it.
 
     A provider that fails is named in the log, and asked again when needed.
     """
@@ -30,6 +30,10 @@ async def warm_up(providers: Providers) -> None:
             await providers.meaning.embed([SENTENCE])
         if providers.turn_judge is not None:
             await providers.turn_judge.finished(second)
-        await providers.language_model.prepare([{"role": "user", "content": SENTENCE}])
     except ProviderError as error:
         logger.warning("A provider is not there yet", reason=str(error))
+
+
+async def think_once(providers: Providers) -> None:
+    """Think of nothing. The brain may still be loading: nobody has to wait for this."""
+    await providers.language_model.prepare([{"role": "user", "content": SENTENCE}])

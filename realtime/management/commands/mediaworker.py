@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime.agent import ProviderError, build_providers
 from realtime.rtc import offer_loopback
-from realtime.warm_up import warm_up
+from realtime.taskset import TaskSet
+from realtime.warm_up import think_once, warm_up
 from realtime.worker import MediaWorker
 
 
@@ -35,6 +36,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
         async def serve() -> None:
+            tasks = TaskSet("the warm-up")
+            tasks.spawn(think_once(providers))
             await warm_up(providers)
             # What is loaded now stays: the garbage collector need not walk through it in the middle of a conversation.
             gc.collect()
@@ -45,5 +48,6 @@ class Command(BaseCommand):
                 loop.add_signal_handler(number, worker.stop)
             self.stdout.write(f"The media worker is ready for {capacity} conversations.")
             await worker.run()
+            await tasks.cancel()
 
         asyncio.run(serve())
