@@ -11,9 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django_application = get_asgi_application()
 
 # The consumers import models, so they can only be imported once Django is set up.
-from realtime.routing import websocket_urlpatterns as talk_urlpatterns  # noqa: E402
-
 from avatars.routing import websocket_urlpatterns as build_urlpatterns  # noqa: E402
+from realtime.routing import websocket_urlpatterns as talk_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
