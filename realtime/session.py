@@ -118,7 +118,7 @@ class Session:
         self._backstage = backstage
         self._ended = ended
         performer = Performer(FaceRenderer(rig), seed=session_id.int % 2**32)
-        self.stage = LiveStage(performer, backstage.prepare, self._tell)
+        self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush)
         self.agent = Agent(settings, backstage.providers, self.stage)
         self._agent_started = False
         self._active_s = time.monotonic()
@@ -218,6 +218,10 @@ class Session:
         if event["type"] == "caption" and event["who"] == "user":
             self._active_s = time.monotonic()
         return self.connection.peer.send(event) if self.connection is not None else False
+
+    def _hush(self) -> None:
+        if self.connection is not None:
+            self.connection.outlet.hush()
 
     async def _drop(self, connection: Connection) -> None:
         self._backstage.frames.remove(connection)

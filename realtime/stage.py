@@ -18,12 +18,20 @@ class LiveStage:
     """Implements the agent's `Stage`. Lives as long as the session, over as many connections as it takes.
 
     prepare: one thread that works speech out, so that lines stay in order. tell: sends an event to the page.
+    hush: silences what was performed already and not sent yet.
     """
 
-    def __init__(self, performer: Performer, prepare: Executor, tell: Callable[[dict[str, Any]], object]) -> None:
+    def __init__(
+        self,
+        performer: Performer,
+        prepare: Executor,
+        tell: Callable[[dict[str, Any]], object],
+        hush: Callable[[], object] = lambda: None,
+    ) -> None:
         self.performer = performer
         self._prepare = prepare
         self._tell = tell
+        self._hush = hush
         self._cuts = 0
         self._preparing_ms = 0.0
         self._state: dict[str, Any] | None = None
@@ -51,7 +59,9 @@ class LiveStage:
         """Fall silent and drop what waits."""
         self._cuts += 1
         self._preparing_ms = 0.0
-        return self.performer.cut()
+        playback = self.performer.cut()
+        self._hush()
+        return playback
 
     def playback(self) -> Playback:
         """What is being said."""

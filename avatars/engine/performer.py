@@ -24,7 +24,7 @@ __all__ = ["Activity", "Line", "Performer", "Playback", "Take"]
 # A smile on the source is half kept at rest.
 RESTING_RELAX: Final = 0.5
 # Into and out of speech the mouth and the smile take so many frames.
-CLOSING_FRAMES: Final = 4
+CLOSING_FRAMES: Final = 3
 RELAX_PER_FRAME: Final = 0.35 / 9
 _SILENCE: Final = np.zeros(SAMPLES_PER_FRAME, np.float32)
 _FADE: Final = np.linspace(1, 0, SAMPLES_PER_FRAME, dtype=np.float32)
@@ -118,7 +118,7 @@ class Performer:
                 self._queue.append(_Queued(turn, line))
 
     def cut(self) -> Playback:
-        """Fall silent: the sound fades within one frame, the mouth closes within four. Return what had been said."""
+        """Fall silent: the sound fades within one frame, the mouth closes within three. Return what had been said."""
         with self._lock:
             playback = self._playback()
             if self._queue and self._queue[0].at:

@@ -5,6 +5,7 @@ face under a constant quality with a cap needs a quarter of the cap while it is 
 """
 
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import av
@@ -115,6 +116,15 @@ class VoiceEncoder:
         packet.time_base = RTP_AUDIO_TIME_BASE
         packet.pts = packet.dts = position * RTP_AUDIO_HZ // SAMPLE_RATE_HZ
         return packet
+
+
+@cache
+def silence_packet() -> bytes:
+    """20 ms of silence in Opus, as an encoder makes it that has been silent for a while."""
+    encoder = VoiceEncoder()
+    silence = np.zeros(SAMPLES_PER_PACKET, np.int16)
+    packets = [encoder.encode(silence, number * SAMPLES_PER_PACKET) for number in range(10)]
+    return bytes(packets[-1])
 
 
 def picture_frame(picture: NDArray[np.uint8], index: int) -> av.VideoFrame:

@@ -14,11 +14,20 @@ import av
 import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
+from av.packet import Packet as AvPacket
 from numpy.typing import NDArray
 
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from realtime.rtc.clock import Tick
-from realtime.rtc.encoder import SAMPLES_PER_PACKET, FaceEncoder, Packet, VoiceEncoder, picture_frame
+from realtime.rtc.encoder import (
+    RTP_AUDIO_HZ,
+    SAMPLES_PER_PACKET,
+    FaceEncoder,
+    Packet,
+    VoiceEncoder,
+    picture_frame,
+    silence_packet,
+)
 
 # A request for a key frame within this many frames of the last one is met by that one.
 KEY_INTERVAL_FRAMES: Final = 6
@@ -83,6 +92,24 @@ class VoiceTrack(_QueueTrack[Packet]):
 
     kind = "audio"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._silence = silence_packet()
+        self._hushed_until = 0
+
+    def hush(self, until: int) -> None:
+        """Send silence in place of every packet whose time (its pts) lies before `until`."""
+        self._hushed_until = until
+
+    async def recv(self) -> Packet:
+        """Wait for the next packet and for its time. Raises `MediaStreamError` when the track has ended."""
+        packet = await super().recv()
+        if packet.pts is None or packet.pts >= self._hushed_until:
+            return packet
+        silent = AvPacket(self._silence)
+        silent.pts, silent.dts, silent.time_base = packet.pts, packet.dts, packet.time_base
+        return silent
+
 
 class Outlet:
     """Takes frames with their sound on the media thread and brings them to both tracks on the event loop.
@@ -97,6 +124,7 @@ class Outlet:
         self._face_encoder: FaceEncoder | None = FaceEncoder(width, height)
         self._voice_encoder: VoiceEncoder | None = VoiceEncoder()
         self._fed = 0
+        self._last_index = 0
         self._key_wanted = threading.Event()
         self._last_key = -KEY_INTERVAL_FRAMES
         self._closed = False
@@ -108,6 +136,13 @@ class Outlet:
     def request_key_frame(self) -> None:
         """Make one of the next pictures a key frame."""
         self._key_wanted.set()
+
+    def hush(self) -> None:
+        """Say nothing more of what was made so far: an interrupted voice ends with the packet that is under way.
+
+        Two frames beyond the last are meant, too: one may be in the making, and in the next the voice still fades.
+        """
+        self.voice.hush((self._last_index + 3) * SAMPLES_PER_FRAME * RTP_AUDIO_HZ // SAMPLE_RATE_HZ)
 
     @property
     def backlog_frames(self) -> int:
@@ -127,6 +162,7 @@ class Outlet:
         voice_encoder = self._voice_encoder
         if voice_encoder is None:
             return
+        self._last_index = tick.index
         face = self._encode_face(tick, picture) if tick.picture else None
         position = tick.index * SAMPLES_PER_FRAME
         voice = [

@@ -14,6 +14,7 @@ from tests.browser.product import Product
 from tests.browser.visitor import (
     ANALYSIS_RATE_HZ,
     LEVELS,
+    RECEIVED,
     RECORDER,
     Recording,
     read_recording,
@@ -71,7 +72,7 @@ def test_a_visitor_asks_and_is_answered(product: Product, tmp_path: Path) -> Non
     with visitor(microphone, measuring=True) as page:
         talk(page, product, "Nell")
         page.evaluate(RECORDER)
-        started = time.monotonic()
+        before, started = page.evaluate(RECEIVED), time.monotonic()
         wait_for_state(page, "speaking")
         heard = page.locator("#transcript li[data-who=user]")
         expect(heard.first).to_contain_text("France", timeout=ANSWER_WITHIN_MS)
@@ -80,13 +81,15 @@ def test_a_visitor_asks_and_is_answered(product: Product, tmp_path: Path) -> Non
         wait_for_state(page, "listening")
         # A moment of silence belongs to the recording: the face has to be still in it.
         page.wait_for_timeout(2_500)
-        lasted_s = time.monotonic() - started
+        after, lasted_s = page.evaluate(RECEIVED), time.monotonic() - started
         recording = recorded(page)
         page.click("#hangup")
 
+    assert 1000 * (after["frames"] - before["frames"]) / (after["ms"] - before["ms"]) >= 24, "the picture stutters"
     span_s = recording.picture_times_s[-1] - recording.picture_times_s[0]
     assert span_s > lasted_s - 3
-    assert len(recording.pictures) / span_s >= 24, "the picture stutters"
+    # The browser, which shares the cores, may skip showing some.
+    assert len(recording.pictures) / span_s >= 15
 
     opening = openings(recording)
     sound = envelope_db(recording.samples, ANALYSIS_RATE_HZ, FRAME_RATE_HZ)
@@ -108,8 +111,8 @@ def test_speaking_over_the_avatar_stops_it(product: Product, tmp_path: Path) -> 
     microphone = tmp_path / "interruption.wav"
     words = say("Hold on a moment please. I would like to ask you something else now.")
     write_microphone(microphone, 3.2, words, 60.0, rate_hz=SAMPLE_RATE_HZ)
-    with visitor(microphone) as page:
-        talk(page, product, "Mona Lisa")
+    with visitor(microphone, measuring=True) as page:
+        talk(page, product, "Nell")
         page.evaluate(LEVELS)
         wait_for_state(page, "speaking", 20_000)
         wait_until(page, "window.parlo.events.some((event) => event.type === 'interrupted')")
@@ -118,11 +121,15 @@ def test_speaking_over_the_avatar_stops_it(product: Product, tmp_path: Path) -> 
         levels = page.evaluate("window.levels")
         wait_for_state(page, "speaking")
     times = np.array([row["ms"] for row in levels])
+    words = np.array([row["visitor"] for row in levels])
+    begun_ms = times[np.flatnonzero(words > 0.15 * np.percentile(words, 99))[0]]
     voice = np.array([row["avatar"] for row in levels])
     loud = voice > 0.1 * np.percentile(voice, 98)
     within = loud & (times < interrupted_ms + 1_000)
-    stopped_ms = times[within].max() - interrupted_ms
-    assert stopped_ms <= 300, f"the voice went on for {stopped_ms:.0f} ms after the interruption"
+    stopped_ms = times[within].max()
+    assert stopped_ms - interrupted_ms <= 200, f"{stopped_ms - interrupted_ms:.0f} ms after it was noticed"
+    # A quiet machine needs 150 to 340 ms; on a busy one the detectors get their turn later.
+    assert stopped_ms - begun_ms <= 600, f"{stopped_ms - begun_ms:.0f} ms after the visitor's first sound"
 
 
 def test_a_text_is_answered_without_a_microphone(product: Product) -> None:

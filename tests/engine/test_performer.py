@@ -135,7 +135,7 @@ def test_the_next_turn_counts_from_nothing() -> None:
     assert played == [Playback(7, 40.0), Playback(7, 80.0), Playback(8, 40.0), Playback(8, 80.0)]
 
 
-def test_a_cut_fades_within_a_frame_and_closes_the_mouth_within_four() -> None:
+def test_a_cut_fades_within_a_frame_and_closes_the_mouth_within_three() -> None:
     actor = performer()
     actor.say(1, line(10))
     takes(actor, 4)
@@ -147,8 +147,8 @@ def test_a_cut_fades_within_a_frame_and_closes_the_mouth_within_four() -> None:
     assert fade[-1] == 0
     assert loudness(after[1:]) == [0.0] * 5
     closing = jaws(after)
-    assert closing[CLOSING_FRAMES - 1 :] == [0.0, 0.0, 0.0]
-    assert closing[: CLOSING_FRAMES - 1] == [0.6, 0.4, 0.2]
+    assert closing[CLOSING_FRAMES - 1 :] == [0.0] * 4
+    assert closing[: CLOSING_FRAMES - 1] == [0.533, 0.267]
 
 
 def test_a_cut_drops_what_waits() -> None:
@@ -206,7 +206,7 @@ def test_the_same_turn_said_again_after_a_cut_counts_from_nothing() -> None:
 def test_the_mouth_comes_to_rest_after_the_last_word() -> None:
     actor = performer()
     actor.say(1, line(3))
-    assert jaws(takes(actor, 9))[3:] == [0.6, 0.4, 0.2, 0.0, 0.0, 0.0]
+    assert jaws(takes(actor, 9))[3:] == [0.533, 0.267, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_a_smile_comes_and_goes_slowly() -> None:

@@ -112,6 +112,30 @@ async def test_an_outlet_that_nobody_empties_says_that_it_is_congested() -> None
     out.close()
 
 
+def loudness(packets: list[av.Packet]) -> list[float]:
+    """Root mean square of each packet, decoded in a row."""
+    decoder = av.CodecContext.create("libopus", "r")
+    decoded = [frame.to_ndarray().astype(np.float64) for packet in packets for frame in decoder.decode(packet)]
+    return [float(np.sqrt(np.square(samples).mean())) for samples in decoded]
+
+
+async def test_a_hushed_voice_ends_at_once_and_speaks_again_afterwards() -> None:
+    out = outlet()
+    tone = (8000 * np.sin(np.arange(SAMPLES_PER_FRAME) * 2 * np.pi * 225 / 24_000)).astype(np.int16)
+    for index in range(20):
+        # One more frame was in the making; then the voice is silent for a while, as it is after an interruption.
+        out.feed(tick(index), PICTURE, SOUND if 7 <= index < 14 else tone)
+        if index == 5:
+            out.hush()
+    await asyncio.sleep(0)
+    packets = [await out.voice.recv() for _ in range(40)]
+    assert [packet.pts for packet in packets] == [960 * number for number in range(40)]
+    heard = loudness(packets)
+    assert max(heard[2:28]) < 0.05 * max(heard[30:])
+    assert min(heard[30:]) > 0.5 * max(heard[30:])
+    out.close()
+
+
 async def test_a_key_frame_that_is_asked_for_comes_once() -> None:
     out = outlet()
     await feed(out, *(tick(index) for index in range(8)))
