@@ -16,6 +16,7 @@ class Figure:
     number: Callable[[Results], float]
     most: float | None = None
     least: float | None = None
+    below: float | None = None
     unit: str = ""
 
     def row(self, results: Results) -> tuple[str, str, str, str]:
@@ -24,14 +25,24 @@ class Figure:
             number, words = self.number(results), self.words(results)
         except (KeyError, StopIteration):
             return self.what, self._target(), "not measured", ""
-        met = (self.most is None or number <= self.most) and (self.least is None or number >= self.least)
-        judged = self.most is not None or self.least is not None
-        return self.what, self._target(), words, ("yes" if met else "**no**") if judged else ""
+        return self.what, self._target(), words, self._met(number)
+
+    def _met(self, number: float) -> str:
+        judged = [
+            number <= self.most if self.most is not None else None,
+            number >= self.least if self.least is not None else None,
+            number < self.below if self.below is not None else None,
+        ]
+        if judged == [None] * len(judged):
+            return ""
+        return "**no**" if False in judged else "yes"
 
     def _target(self) -> str:
         if self.most is not None:
             return f"≤ {self.most:g} {self.unit}"
-        return f"≥ {self.least:g} {self.unit}" if self.least is not None else ""
+        if self.below is not None:
+            return f"< {self.below:g} {self.unit}"
+        return f"≥ {self.least:g} {self.unit}".strip() if self.least is not None else ""
 
 
 def _size(results: Results, size: str) -> dict[str, Any]:
@@ -159,7 +170,7 @@ FIGURES = (
         "photo to ready in a new process, the slowest of five: CPU s",
         lambda r: f"{max(_builds(r, 'cpu_s')):.1f}",
         lambda r: max(_builds(r, "cpu_s")),
-        most=10,
+        below=10,
         unit="s",
     ),
     Figure(
@@ -171,14 +182,14 @@ FIGURES = (
         "second start until ready, wall s",
         _second_start_words,
         lambda r: r["start"]["second_start"]["wall_s"],
-        most=5,
+        below=5,
         unit="s",
     ),
     Figure(
         "click to the first picture in Chromium, wall ms",
         lambda r: _spread(r["start"]["click_to_picture_wall_ms"], 0),
         lambda r: r["start"]["click_to_picture_wall_ms"]["p50"],
-        most=1000,
+        below=1000,
         unit="ms",
     ),
 )
