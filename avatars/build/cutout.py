@@ -16,6 +16,8 @@ INPAINT_RADIUS_PX: Final = 3.0
 SOLID: Final = 128
 FACE_SHARE_MIN: Final = 0.85
 SHARE_MAX: Final = 0.97
+INNER_FACE: Final = (133, 362, 61, 291, 1)
+INNER_SHARE_MIN: Final = 0.7
 GRAB_SIDE_PX: Final = 192
 GRAB_PASSES: Final = 4
 
@@ -40,7 +42,7 @@ def character_matte(
     The file's own transparency is best, then the person network, then a cut by colour around the face.
     """
     oval = oval_mask(landmarks, picture.shape[:2])
-    if alpha is not None and _plausible(alpha, oval):
+    if alpha is not None and _shows(alpha, landmarks):
         return alpha, True
     matte = _without_ghosts(Perception.shared().matte(picture), oval)
     if _plausible(matte, oval):
@@ -68,6 +70,19 @@ def clean_plate(picture: NDArray[np.uint8], matte: NDArray[np.uint8]) -> NDArray
     # Farther out the plate is the picture itself: nothing changes where the character never is.
     share = np.maximum(share, (hole > 0).astype(np.float32)[:, :, None])
     return np.asarray((soft * share + picture * (1 - share)).round(), np.uint8)
+
+
+def _shows(alpha: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> bool:
+    """Tell whether a file's transparency leaves what is between eyes and chin, and hides anything at all.
+
+    The mesh of a face in half profile reaches beyond the head, so its whole oval is no measure.
+    """
+    inner = np.zeros(alpha.shape, np.uint8)
+    hull = cv2.convexHull(landmarks[list(INNER_FACE), :2].round().astype(np.int32))
+    cv2.fillConvexPoly(inner, hull, (255,))
+    inside = alpha[inner > 0]
+    shown = float((inside > SOLID).mean()) if inside.size else 0.0
+    return shown >= INNER_SHARE_MIN and float((alpha > SOLID).mean()) <= SHARE_MAX
 
 
 def _plausible(matte: NDArray[np.uint8], oval: NDArray[np.uint8]) -> bool:
@@ -106,6 +121,9 @@ def _grabbed(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDAr
     chin = int(flat[152, 1])
     strip = labels[chin:, max(0, centre[0] - axes[0]) : centre[0] + axes[0]]
     strip[strip == cv2.GC_BGD] = cv2.GC_PR_FGD
+    if np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).all():
+        # A head that leaves no background anywhere cannot be told from one.
+        return np.full((height, width), 255, np.uint8)
     model = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(1)
     cv2.grabCut(small, labels, (0, 0, 1, 1), model[0], model[1], GRAB_PASSES, cv2.GC_INIT_WITH_MASK)

@@ -11,6 +11,7 @@ from avatars.build.refusal import BuildRefused
 from avatars.build.thinplate import ThinPlate
 from avatars.engine.perception import canonical_mesh
 
+IOD_MIN_PX: Final = 20
 IRIS_SHARE: Final = 0.19
 """Radius of an iris in widths of its eye."""
 # Each eye: outer and inner corner, upper and lower lid middle; the iris centre and its ring follow at 468 and 473.
@@ -56,6 +57,22 @@ class FacePoints:
         """Return the points of the same picture drawn `factor` times as large."""
         return FacePoints(*((x * factor, y * factor) for x, y in astuple(self)))
 
+    def quarter_turns(self) -> int:
+        """Return how many quarter turns, anticlockwise, bring the face nearest to upright, 0 to 3; 0 where that is unsure."""
+        left, right = np.array(self.left_eye), np.array(self.right_eye)
+        across, down = right - left, np.array(self.chin) - (left + right) / 2
+        by_eyes = round(math.degrees(math.atan2(across[1], across[0])) / 90) % 4
+        by_chin = round(math.degrees(math.atan2(-down[0], down[1])) / 90) % 4
+        return by_eyes if by_eyes == by_chin else 0
+
+    def turned(self, quarters: int, width: int, height: int) -> "FacePoints":
+        """Return the points of a picture of this size, turned anticlockwise by quarters."""
+        points = self.array()
+        for _ in range(quarters):
+            points = np.stack([points[:, 1], width - 1 - points[:, 0]], axis=1)
+            width, height = height, width
+        return FacePoints(*((float(x), float(y)) for x, y in points))
+
     def check(self, width: int, height: int) -> None:
         """Refuse points that cannot be a face in a picture of this size. Raises `BuildRefused`."""
         points = self.array()
@@ -64,8 +81,11 @@ class FacePoints:
         left_eye, right_eye, mouth_left, mouth_right, middle, chin = points
         across = right_eye - left_eye
         iod_px = float(np.hypot(*across))
-        if iod_px < 12:
-            raise _bad("The two eyes are too close together. Place the six points again, or use a larger picture.")
+        if iod_px < IOD_MIN_PX:
+            raise _bad(
+                f"The eyes are only {iod_px:.0f} pixels apart and need {IOD_MIN_PX}. "
+                "Place the six points again, or use a larger picture."
+            )
         across = across / iod_px
         down = np.array([-across[1], across[0]])
         mouth_px = float((mouth_right - mouth_left) @ across)

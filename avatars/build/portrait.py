@@ -1,6 +1,6 @@
 """From a picture file to a portrait: everything of a build that is about the face."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from avatars.build.cutout import character_matte, clean_plate
 from avatars.build.decode import Source, decode
+from avatars.build.drawn import fitted_to_drawing
 from avatars.build.framing import EXTENDED_WARNING, Frame, cut, frame_around
 from avatars.build.inspection import Findings, chosen_face, inspect_face
 from avatars.build.points import FacePoints, fitted_mesh
@@ -51,6 +52,7 @@ def draft_portrait(
 ) -> Drafted:
     """Decode, find the face, frame it, measure it, cut it out. Raises `BuildRefused`."""
     check_size(size)
+    marked = points
 
     def begin(stage: Stage) -> None:
         progress(stage, *BEGINS[stage])
@@ -59,6 +61,8 @@ def draft_portrait(
     begin(Stage.DECODE)
     opened = decode(source)
     begin(Stage.DETECT)
+    if points is not None:
+        opened, points = _upright(opened, points.scaled(opened.scale), findings)
     landmarks, faces_found = _found(opened, points, findings)
     begin(Stage.CROP)
     picture_size = (opened.picture.shape[1], opened.picture.shape[0])
@@ -71,6 +75,8 @@ def draft_portrait(
     begin(Stage.LANDMARKS)
     landmarks = _refined(picture, frame.to_frame(landmarks, size), by_hand=points is not None)
     kind = kind or (Kind.ANIMAL if points else Kind.PHOTO)
+    if kind is Kind.DRAWING:
+        landmarks = fitted_to_drawing(picture, landmarks, marked=points is not None)
     begin(Stage.MATTE)
     matte, trusted = character_matte(picture, landmarks, alpha)
     if not trusted:
@@ -89,7 +95,7 @@ def draft_portrait(
         findings=findings,
         faces_found=faces_found,
         source_kind=_source_kind(kind, points),
-        recipe=_recipe(opened, frame, points),
+        recipe=_recipe(opened, frame, marked),
     )
 
 
@@ -102,12 +108,23 @@ def check_size(size: tuple[int, int]) -> None:
         )
 
 
+def _upright(opened: Source, points: FacePoints, findings: Findings) -> tuple[Source, FacePoints]:
+    """Turn a picture whose face lies on its side or head by quarters, until the eyes are side by side above the chin."""
+    height, width = opened.picture.shape[:2]
+    quarters = points.quarter_turns()
+    if quarters == 0:
+        return opened, points
+    findings.warnings.append("The picture was turned so that the face is upright.")
+    picture = np.ascontiguousarray(np.rot90(opened.picture, quarters))
+    alpha = None if opened.alpha is None else np.ascontiguousarray(np.rot90(opened.alpha, quarters))
+    return replace(opened, picture=picture, alpha=alpha), points.turned(quarters, width, height)
+
+
 def _found(opened: Source, points: FacePoints | None, findings: Findings) -> tuple[NDArray[np.float32], int]:
     if points is not None:
         height, width = opened.picture.shape[:2]
-        placed = points.scaled(opened.scale)
-        placed.check(width, height)
-        return fitted_mesh(placed), 0
+        points.check(width, height)
+        return fitted_mesh(points), 0
     faces = Perception.shared().faces(opened.picture)
     face = chosen_face(faces, findings)
     inspect_face(opened.picture, face, opened.scale, findings)

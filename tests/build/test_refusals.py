@@ -196,7 +196,7 @@ def test_points_that_are_none(content: Any) -> None:
     [
         ({"chin": [225, 600]}, "inside the picture"),
         ({"left_eye": [-1, 100]}, "inside the picture"),
-        ({"right_eye": [205, 100]}, "too close together"),
+        ({"right_eye": [205, 100]}, "only 5 pixels apart and need 20"),
         ({"mouth_left": [245, 140], "mouth_right": [205, 140]}, "Left and right"),
         ({"left_eye": [250, 100], "right_eye": [200, 100]}, "Left and right"),
         ({"mouth_middle": [225, 60]}, "below the eyes"),

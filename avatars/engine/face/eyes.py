@@ -46,6 +46,9 @@ GAZE_FOLLOW: Final = 0.62
 REACH: Final = 0.95
 # How far below the lower lid the skin still follows it.
 LOWER_ZONE: Final = 0.45
+ROUND_APERTURE: Final = 0.6
+"""Taller eyes, in eye widths, than skin can be stretched over: a drawn one is given a painted lid."""
+PAINTED_EDGE: Final = 0.026
 TABLE_SIZE: Final = 129
 SMALLEST_WIDTH_PX: Final = 4.0
 
@@ -56,6 +59,7 @@ class Eye:
 
     upper, lower: the lids; zone: height above the lid that stretches with it; aperture: lower - upper, 0 outside;
     travel: the aperture, wider and softer, which is how far the skin above goes; outside: 0 over the eye, 1 beside it.
+    paint_bgr: the colour of a lid that is painted instead of drawn down, (3,) float32, or None.
     """
 
     left: int
@@ -74,6 +78,7 @@ class Eye:
     iris_radius: float
     lash: float
     largest_aperture: float
+    paint_bgr: Array | None
 
     @property
     def box(self) -> tuple[slice, slice]:
@@ -87,6 +92,9 @@ class Eye:
         gaze_y = float(gaze_px @ np.array([-self.axis[1], self.axis[0]], np.float32)) / self.width_px
         shape = np.sqrt(np.clip(self.aperture / max(self.largest_aperture, 1e-3), 0, 1))
         follow = float(np.clip(GAZE_FOLLOW * gaze_y, -0.10, 0.40 * self.largest_aperture)) * (1 - blink)
+        if self.paint_bgr is not None:
+            self._paint_lid(source, out, blink, (gaze_x, gaze_y), self.paint_bgr)
+            return
         drop = np.maximum(LID_TRAVEL * self.travel * blink + follow * shape, -0.2 * self.zone)
         rise = LOWER_LID_RISE * self.aperture * blink - 0.25 * max(0.0, gaze_y) * shape
 
@@ -102,6 +110,21 @@ class Eye:
         in_upper = np.clip((lid - self.y) * pixel + 0.5, 0, 1)
         patch = _over(patch, self._upper_lid(source, lid, drop, blink, shape), in_upper)
         patch *= self._lash_line(lid, blink, shape)[..., None]
+        out[self.box] = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
+
+    def _paint_lid(
+        self, source: Picture, out: Picture, blink: float, gaze: tuple[float, float], paint_bgr: Array
+    ) -> None:
+        """Close the eye as an animator does: paint of the skin's colour, with a line where it ends."""
+        lid = self.upper + self.aperture * blink
+        pixel = np.float32(self.width_px)
+        steepness = np.hypot(1, np.gradient(lid, axis=1) * pixel)
+        line = 1 - 0.8 * bell((self.y - lid) / steepness, PAINTED_EDGE) * min(1.0, 4 * blink)
+        over = np.clip((lid - self.y) * pixel + 0.5, 0, 1) * np.clip((self.y - self.upper) * pixel + 0.5, 0, 1)
+        over *= self.aperture > 0
+        patch = _over(self._eyeball(source, *gaze), np.broadcast_to(paint_bgr, (*over.shape, 3)), over)
+        within = (self.y > self.upper - 0.02) & (self.y < self.lower + 0.02) & (self.aperture > 0)
+        patch = np.where(within[..., None], patch * line[..., None], self._fetch(source, self.x, self.y))
         out[self.box] = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
 
     def _eyeball(self, source: Picture, gaze_x: float, gaze_y: float) -> Array:
@@ -147,8 +170,11 @@ def _over(below: Array, above: Array, alpha: Array) -> Array:
     return np.asarray(below + (above - below) * alpha[..., None], np.float32)
 
 
-def find_eye(picture: Picture, landmarks: Array, ids: EyeIds) -> Eye:
-    """Measure one eye of a picture."""
+def find_eye(picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | None = None) -> Eye:
+    """Measure one eye of a picture.
+
+    skin_bgr: (3,) the paint of a drawing's skin, with which a round eye is closed; None for what is no drawing.
+    """
     points = landmarks[:, :2]
     start, end = points[ids.upper[0]], points[ids.upper[-1]]
     width = max(float(np.linalg.norm(end - start)), SMALLEST_WIDTH_PX)
@@ -209,6 +235,7 @@ def find_eye(picture: Picture, landmarks: Array, ids: EyeIds) -> Eye:
         iris_radius=max(radius, 0.1),
         lash=_lash(picture[top:bottom, left:right], x, y - upper_line),
         largest_aperture=float(aperture.max()),
+        paint_bgr=skin_bgr if float(aperture.max()) > ROUND_APERTURE else None,
     )
 
 

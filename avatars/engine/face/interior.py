@@ -44,7 +44,7 @@ class Opening:
 
 def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float) -> Array:
     """The picture behind the lips, (rows, columns, 3) float32 BGR; only what lies between them is meant to be seen."""
-    if kind is not Kind.PHOTO:
+    if kind is Kind.DRAWING:
         return _flat(opening, palette, iod_px)
     x, y = opening.x, opening.y
     gap = opening.lower - opening.upper
@@ -86,6 +86,19 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
     tongue = palette.tongue * shade[..., None] + 255 * wet[..., None] * light
     colour = _over(colour, tongue, smoothstep(-0.02, 0.055, below))
 
+    if kind is Kind.PHOTO:
+        colour = _teeth(colour, opening, palette, iod_px, across, centre, lit)
+    colour = colour * (0.62 + 0.38 * smoothstep(0, 0.05, depth))[..., None]
+    colour = colour * (0.65 + 0.35 * smoothstep(0, 0.04, opening.lower - y))[..., None]
+    return _wet_band(colour, opening, palette, across, height)
+
+
+def _teeth(
+    colour: Array, opening: Opening, palette: Palette, iod_px: float, across: Array, centre: float, lit: Array
+) -> Array:
+    """Lower and upper teeth over what is behind them; the person's own upper ones where the source shows them."""
+    x, y, drop = opening.x, opening.y, opening.jaw_drop
+    depth = y - opening.upper
     row_shade, rise = LOWER_ROW.at(x - centre)
     edge = drop + 0.020 + (0.03 if opening.press > 0.5 else 0.0) + 0.012 * np.square((x - centre) / 0.2) + rise
     alpha = np.clip((y - edge) * iod_px + 0.5, 0, 1) * smoothstep(1.05, 0.8, across)
@@ -113,9 +126,7 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
             opening.own * (0.25 + 0.75 * lit) * shade[..., None],
             opening.own_alpha * (1 - 0.45 * opening.rounding),
         )
-    colour = colour * (0.62 + 0.38 * smoothstep(0, 0.05, depth))[..., None]
-    colour = colour * (0.65 + 0.35 * smoothstep(0, 0.04, opening.lower - y))[..., None]
-    return _wet_band(colour, opening, palette, across, height)
+    return colour
 
 
 def _wet_band(colour: Array, opening: Opening, palette: Palette, across: Array, height: float) -> Array:

@@ -7,14 +7,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatars.engine.face.frame import FACE_OVAL, FaceFrame
+from avatars.engine.face.frame import FACE_OVAL, LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS, FaceFrame
+from avatars.engine.face.mouthline import MouthLine
 from avatars.engine.portrait import Kind
 
 LUMA_BGR: Final = np.array([0.114, 0.587, 0.299], np.float32)
 TOOTH_HUE_BGR: Final = np.array([0.88, 0.955, 1.03], np.float32)
 CAVITY_HUE_BGR: Final = np.array([0.12, 0.12, 0.36], np.float32)
+CAVITY_PAINT_BGR: Final = np.array([30, 20, 78], np.float32)
+TONGUE_PAINT_BGR: Final = np.array([110, 95, 205], np.float32)
+TOOTH_PAINT_BGR: Final = np.array([238, 244, 248], np.float32)
+MUZZLE_LIP_BGR: Final = np.array([62, 56, 84], np.float32)
 CHEEKS: Final = (205, 425, 50, 280)
 LOWER_LIP_POINTS: Final = (84, 17, 314, 87, 14, 317)
+
+ALIKE_LAB: Final = 12.0
+SKIN_SAMPLES: Final = 18
+MOUTH_CORNERS: Final = (61, 291)
 
 Colour = NDArray[np.float32]
 
@@ -30,8 +39,22 @@ class Palette:
     tongue: Colour
 
 
+def commonest_skin(lab: NDArray[np.float32], landmarks: NDArray[np.float32]) -> Colour:
+    """The commonest colour (3,) between eyes and mouth of a picture in Lab: the paint of a drawn face."""
+    height, width = lab.shape[:2]
+    left, right = (landmarks[list(eye), :2].mean(axis=0) for eye in (LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS))
+    mouth_left, mouth_right = landmarks[list(MOUTH_CORNERS), :2]
+    share = np.linspace(0, 1, SKIN_SAMPLES, dtype=np.float32)[:, None]
+    top, bottom = left + (right - left) * share, mouth_left + (mouth_right - mouth_left) * share
+    at = (top[:, None] + (bottom - top)[:, None] * share[None]).reshape(-1, 2).round().astype(int)
+    at = np.clip(at, 0, (width - 1, height - 1))
+    seen = lab[at[:, 1], at[:, 0]]
+    alike = np.linalg.norm(seen[:, None] - seen[None], axis=2) < ALIKE_LAB
+    return np.asarray(seen[alike[int(alike.sum(axis=1).argmax())]].mean(axis=0), np.float32)
+
+
 def measure_palette(
-    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame: FaceFrame, kind: Kind
+    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame: FaceFrame, mouth: MouthLine, kind: Kind
 ) -> Palette:
     """The palette of a face; drawings and animals get plain mouth colours."""
     radius = max(2, round(0.05 * frame.iod_px))
@@ -48,12 +71,19 @@ def measure_palette(
 
     skin = np.maximum(median(CHEEKS, radius), 1)
     lip = np.maximum(median(LOWER_LIP_POINTS, max(1, radius // 3)), 1)
+    if kind is Kind.DRAWING:
+        lab = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).astype(np.float32)
+        paint = commonest_skin(lab, landmarks)[None, None]
+        skin = cv2.cvtColor(paint.round().astype(np.uint8), cv2.COLOR_LAB2BGR)[0, 0].astype(np.float32)
     if kind is not Kind.PHOTO:
         darkness = 0.8 if kind is Kind.ANIMAL else 1.0
-        cavity = np.array([30, 20, 78], np.float32) * darkness
-        return Palette(
-            skin, lip, np.array([238, 244, 248], np.float32), cavity, np.array([110, 95, 205], np.float32) * darkness
-        )
+        cavity, tongue = CAVITY_PAINT_BGR * darkness, TONGUE_PAINT_BGR * darkness
+        if kind is Kind.DRAWING and mouth.is_open:
+            cavity, tongue = _drawn_mouth(picture, frame, mouth)
+        if kind is Kind.ANIMAL:
+            # Whatever colour the fur about it has, the rim of a muzzle's mouth is dark.
+            lip = MUZZLE_LIP_BGR
+        return Palette(skin, lip, TOOTH_PAINT_BGR, cavity, tongue)
     mask = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(mask, [landmarks[list(FACE_OVAL), :2].round().astype(np.int32)], 255)
     luma = picture[mask > 0].astype(np.float32) @ LUMA_BGR
@@ -70,3 +100,19 @@ def measure_palette(
         cavity=(cheek * (0.5 * CAVITY_HUE_BGR + 0.5 * lip_hue * 0.19)).astype(np.float32),
         tongue=(0.475 * lip + 0.5 * skin * np.array([0.70, 0.66, 0.86], np.float32)).astype(np.float32),
     )
+
+
+def _drawn_mouth(picture: NDArray[np.uint8], frame: FaceFrame, mouth: MouthLine) -> tuple[Colour, Colour]:
+    """The two colours that an open mouth is drawn with: at the top, and at the bottom where a tongue would be."""
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    local = frame.to_face(np.stack([columns, rows], axis=-1))
+    x, y = local[..., 0], local[..., 1]
+    upper, lower = (np.interp(x, mouth.xs, line) for line in (mouth.upper, mouth.lower))
+    depth = (y - upper) / np.maximum(lower - upper, 1e-3)
+    inside = (np.abs(x) < 0.8 * mouth.half_width) & (lower - upper > 0.5 * mouth.gap)
+
+    def usual(low: float, high: float) -> Colour:
+        pixels = picture[inside & (depth > low) & (depth < high)]
+        return np.asarray(np.median(pixels, axis=0) if len(pixels) else CAVITY_PAINT_BGR, np.float32)
+
+    return usual(0.12, 0.45), usual(0.65, 0.9)

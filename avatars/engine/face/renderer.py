@@ -20,6 +20,8 @@ from avatars.engine.portrait import Kind
 ROTATION: Final = 3
 MOUTH_MARGIN_IOD: Final = 0.08
 CONTACT_SIGMA_IOD: Final = 0.0045
+DRAWN_LINE_IOD: Final = 0.011
+DRAWN_LINE_SHADE: Final = np.float32(0.35)
 # Fitted to a polygon blurred by a Gaussian: how soft the edge of the opening is, in pixels.
 EDGE_SOFTNESS: Final = 2.75
 EDGE_BIAS: Final = 0.7
@@ -206,7 +208,7 @@ class FaceRenderer:
         within = np.clip((y - upper) * sharpness + EDGE_BIAS, 0, 1) * np.clip((lower - y) * sharpness + EDGE_BIAS, 0, 1)
         within *= smoothstep(0.0, 0.012, gap)
         if widest > 0.005:
-            if rig.portrait.kind is Kind.PHOTO:
+            if rig.portrait.kind is not Kind.DRAWING:
                 roll = cv2.GaussianBlur(within, (0, 0), 0.020 * iod)
                 amount = 0.42 * float(smoothstep(0.004, 0.03, widest))
                 picture *= 1 - amount * roll[..., None] * np.array([1, 1, 0.85], np.float32)
@@ -225,8 +227,24 @@ class FaceRenderer:
             within *= float(smoothstep(0.006, 0.03, widest))
             picture += (np.clip(inside, 0, 255) - picture) * within[..., None]
         if rig.mouth.is_open and weights[RELAX] > 0.5:
-            self._contact_line(picture, x, y, np.float32(0.5) * (upper + lower), gap, float(weights[RELAX]))
+            seam = np.float32(0.5) * (upper + lower)
+            if rig.portrait.kind is Kind.PHOTO:
+                self._contact_line(picture, x, y, seam, gap, float(weights[RELAX]))
+            else:
+                self._drawn_line(picture, x, y, seam, gap)
         np.copyto(target, np.clip(picture + 0.5, 0, 255).astype(np.uint8))
+
+    def _drawn_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array) -> None:
+        """Where the lips of an open drawn mouth meet: one stroke from corner to corner."""
+        low, high = self._corners
+        iod = self.rig.frame.iod_px
+        along = np.clip((x - low) / (high - low), 0, 1)
+        taper = smoothstep(0, 0.10, along) * smoothstep(1, 0.90, along)
+        steepness = np.hypot(1, np.gradient(seam, axis=1) * iod)
+        half = DRAWN_LINE_IOD * (0.5 + 0.5 * taper)
+        stroke = np.clip((half - np.abs(y - seam) / steepness) * iod + 0.5, 0, 1) * (along > 0) * (along < 1)
+        stroke *= 1 - smoothstep(0.008, 0.03, gap)
+        picture += (DRAWN_LINE_SHADE * self.rig.palette.skin - picture) * stroke[..., None].astype(np.float32)
 
     def _contact_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array, relax: float) -> None:
         """Where the lips of an open source meet its pixels have no line: heal what is left of the teeth, and shade."""

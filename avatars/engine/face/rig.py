@@ -47,9 +47,10 @@ class Rig:
         mouth = find_mouth(portrait.picture, portrait.landmarks, frame)
         nodes = grid_nodes(-(-width // STEP_PX), -(-height // STEP_PX))
         photo = portrait.kind is Kind.PHOTO
-        relaxation = Relaxation(portrait.landmarks, frame, mouth) if photo and mouth.is_open else None
+        relaxation = Relaxation(portrait.landmarks, frame, mouth) if mouth.is_open else None
         fields = build_fields(portrait.landmarks, frame, mouth, nodes, relaxation)
-        palette = measure_palette(portrait.picture, portrait.landmarks, frame, portrait.kind)
+        palette = measure_palette(portrait.picture, portrait.landmarks, frame, mouth, portrait.kind)
+        skin = palette.skin if portrait.kind is Kind.DRAWING else None
         return cls(
             portrait=portrait,
             frame=frame,
@@ -59,8 +60,8 @@ class Rig:
             fields=fields,
             head=HeadFields(portrait.landmarks, frame, nodes),
             eyes=(
-                find_eye(portrait.picture, portrait.landmarks, LEFT_EYE),
-                find_eye(portrait.picture, portrait.landmarks, RIGHT_EYE),
+                find_eye(portrait.picture, portrait.landmarks, LEFT_EYE, skin),
+                find_eye(portrait.picture, portrait.landmarks, RIGHT_EYE, skin),
             ),
             shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
             own_teeth=own_teeth(portrait.picture, frame, mouth, palette) if photo else None,
