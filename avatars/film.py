@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 
 from avatars.engine.controls import FRAME_RATE_HZ
 from avatars.engine.face import FaceRenderer, Rig
-from avatars.engine.performer import Activity, Line, Performer, Take
+from avatars.engine.gestures import find_gesture
+from avatars.engine.performer import Activity, Line, Mood, Performer, Take
 from avatars.engine.portrait import Portrait
 from avatars.engine.speech import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Speech
 
@@ -37,6 +38,18 @@ class FilmFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Cue:
+    """A gesture, by its name or word, so many seconds after the first word."""
+
+    gesture: str
+    at_s: float = 0.0
+
+    @property
+    def at_frame(self) -> int:
+        return BEFORE_FRAMES + round(self.at_s * FRAME_RATE_HZ)
+
+
+@dataclass(frozen=True, slots=True)
 class Filmed:
     """A film that was written. Times of drawing and encoding are milliseconds of CPU for each frame."""
 
@@ -49,10 +62,18 @@ class Filmed:
         return self.frames / FRAME_RATE_HZ
 
 
-def film(portrait: Portrait, speech: Speech, out: Path, progress: Callable[[float], None]) -> Filmed:
-    """Film a portrait saying `speech` into the MP4 file `out`; `progress` hears the share done, 0..1.
+def film(
+    portrait: Portrait,
+    speech: Speech | None,
+    out: Path,
+    progress: Callable[[float], None],
+    *,
+    mood: Mood = Mood.NEUTRAL,
+    cues: Sequence[Cue] = (),
+) -> Filmed:
+    """Film a portrait saying `speech`, or silent, into the MP4 file `out`; `progress` hears the share done, 0..1.
 
-    H.264 and AAC. The file appears when it is whole, or not at all. Raises `FilmFailed`.
+    H.264 and AAC. The file appears when it is whole, or not at all. Raises `FilmFailed`, and `UnknownGesture`.
     """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
@@ -61,7 +82,7 @@ def film(portrait: Portrait, speech: Speech, out: Path, progress: Callable[[floa
     os.close(handle)
     temporary = Path(name)
     try:
-        filmed = _filmed(portrait, speech, temporary, progress)
+        filmed = _filmed(portrait, speech, temporary, progress, mood, cues)
         temporary.chmod(0o644)
         temporary.replace(out)
     except (OSError, FFmpegError) as error:
@@ -71,18 +92,31 @@ def film(portrait: Portrait, speech: Speech, out: Path, progress: Callable[[floa
     return filmed
 
 
-def _filmed(portrait: Portrait, speech: Speech, out: Path, progress: Callable[[float], None]) -> Filmed:
+def _filmed(
+    portrait: Portrait,
+    speech: Speech | None,
+    out: Path,
+    progress: Callable[[float], None],
+    mood: Mood,
+    cues: Sequence[Cue],
+) -> Filmed:
     performer = Performer(FaceRenderer(Rig.from_portrait(portrait)), SEED)
-    performer.set_activity(Activity.SPEAKING)
-    line = Line.prepare(speech, SEED)
-    frames = BEFORE_FRAMES + line.frames + AFTER_FRAMES
+    performer.set_mood(mood)
+    line = Line.prepare(speech, SEED) if speech is not None else None
+    if line is not None:
+        performer.set_activity(Activity.SPEAKING)
+    ends = [cue.at_frame + find_gesture(cue.gesture).frames for cue in cues]
+    frames = max([BEFORE_FRAMES + (line.frames if line else 0), *ends]) + AFTER_FRAMES
     drawing_s = encoding_s = 0.0
     with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         container.metadata["comment"] = COMMENT
         reel = _Reel(container, portrait.width, portrait.height)
         for index in range(frames):
-            if index == BEFORE_FRAMES:
+            if index == BEFORE_FRAMES and line is not None:
                 performer.say(1, line)
+            for cue in cues:
+                if cue.at_frame == index:
+                    performer.play_gesture(cue.gesture)
             begun = time.process_time()
             take = performer.next()
             drawn = time.process_time()

@@ -46,6 +46,8 @@ class Control(IntEnum):
     SHIFT_X = 19
     SHIFT_Y = 20
     BREATH = 21
+    CHEEKS = 22
+    FROWN = 23
 
 
 CONTROL_COUNT: Final = len(Control)
@@ -86,6 +88,8 @@ RANGES: Final[dict[Control, Range]] = {
     Control.SHIFT_X: Range(-0.05, 0.05, "IOD", "head moved to the right of the picture"),
     Control.SHIFT_Y: Range(-0.05, 0.05, "IOD", "head moved down"),
     Control.BREATH: Range(-1.5, 1.5, "1", "breath phase; 1 is full lungs"),
+    Control.CHEEKS: Range(0.0, 1.0, "1", "cheeks raised against the lower lids, as in a smile that is meant"),
+    Control.FROWN: Range(0.0, 1.0, "1", "inner ends of the brows drawn together and down"),
 }
 
 _LOW: Final = np.array([RANGES[control].low for control in Control], np.float32)

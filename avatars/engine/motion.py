@@ -12,9 +12,8 @@ import numpy as np
 from numpy.random import Generator
 
 from avatars.engine.activity import Activity
-from avatars.engine.controls import FRAME_RATE_HZ, Control, Controls, rest
-
-FRAME_S: Final = 1 / FRAME_RATE_HZ
+from avatars.engine.controls import Control, Controls, rest
+from avatars.engine.easing import FRAME_S, Follower, minimum_jerk
 
 # The lid over time: fast down, slow up.
 BLINK: Final = (0.12, 0.62, 1.0, 0.88, 0.56, 0.32, 0.18, 0.10, 0.05)
@@ -24,6 +23,8 @@ BLINK_RANGE_S: Final = (0.7, 8.0)
 DOUBLE_BLINK: Final = 0.08
 PARTIAL_BLINK: Final = 0.15
 BLINK_AT_SACCADE: Final = 0.25
+# Who thinks blinks less often.
+THINKING_BLINKS: Final = 0.6
 # One eye opens after the other by so many frames. They close together: a peak between two frames would not be drawn.
 EYE_LAG_FRAMES: Final = 0.22
 
@@ -61,6 +62,8 @@ BREATH_SHIFT_IOD: Final = 0.0022
 BREATH_PITCH_DEG: Final = 0.10
 
 NOD_EVERY_S: Final = (4.5, 9.0)
+# A pause of who speaks is a reason to nod, unless the last nod was just now.
+NOD_AGAIN_S: Final = 3.0
 NOD_DEG: Final = (1.2, 2.2)
 NOD_BEATS: Final = (1.0, 0.6, 0.3)
 NOD_PERIOD_S: Final = 0.52
@@ -105,7 +108,7 @@ class Motion:
         yaw, pitch, roll, shift_x = self._head.next(activity)
         pitch += BREATH_PITCH_DEG * breath + self._nods.next(activity)
         gaze = self._gaze.next(activity)
-        left, right = self._blinks.next(jumped=self._gaze.jumped)
+        left, right = self._blinks.next(activity, jumped=self._gaze.jumped)
         controls[Control.YAW_DEG], controls[Control.PITCH_DEG], controls[Control.ROLL_DEG] = yaw, pitch, roll
         controls[Control.SHIFT_X], controls[Control.SHIFT_Y] = shift_x, BREATH_SHIFT_IOD * breath
         controls[Control.GAZE_X] = gaze[0] + GAZE_PER_YAW * yaw
@@ -118,13 +121,17 @@ class Motion:
         """Blink now, where the lids are open."""
         self._blinks.soon()
 
+    def user_paused(self) -> None:
+        """Who is listened to has paused: nod, if the last nod is not too fresh."""
+        self._nods.soon()
+
 
 @dataclass(slots=True)
 class Blinks:
     """When the lids close, and how far."""
 
     rng: Generator
-    _wait: int = 0
+    _wait: float = 0.0
     _at: float = float(len(BLINK))
     _depth: float = 1.0
 
@@ -136,7 +143,7 @@ class Blinks:
         if self._at >= len(BLINK):
             self._wait = 0
 
-    def next(self, *, jumped: bool) -> tuple[float, float]:
+    def next(self, activity: Activity, *, jumped: bool) -> tuple[float, float]:
         """Closure of the left and the right lid. jumped: the gaze has just made a large jump."""
         if jumped and self.rng.random() < BLINK_AT_SACCADE:
             self.soon()
@@ -147,7 +154,7 @@ class Blinks:
         lag = EYE_LAG_FRAMES if self._at > BLINK.index(1.0) else 0.0
         closure = self._curve(self._at), 0.985 * self._curve(self._at - lag)
         self._at += 1
-        self._wait -= 1
+        self._wait -= THINKING_BLINKS if activity is Activity.THINKING else 1
         return closure[0] * self._depth, closure[1] * self._depth
 
     @staticmethod
@@ -170,9 +177,10 @@ class Gaze:
     _from: tuple[float, float] = (0.0, 0.0)
     _to: tuple[float, float] = (0.0, 0.0)
     _since: int = 2
+    _centre: Follower = field(default_factory=lambda: Follower(2))
 
     def next(self, activity: Activity) -> tuple[float, float]:
-        """The gaze in the next frame. A large jump takes two frames."""
+        """The gaze in the next frame. A large jump takes two frames; who thinks turns the eyes away at leisure."""
         self.jumped = False
         if self._wait <= 0 or activity is not self._activity:
             self._activity = activity
@@ -180,22 +188,19 @@ class Gaze:
         self._wait -= 1
         self._since += 1
         share = 0.65 if self._since == 1 and self._is_large() else 1.0
+        x, y = self._centre.next(THINKING_GAZE if activity is Activity.THINKING else (0.0, 0.0)).tolist()
         return (
-            self._from[0] + share * (self._to[0] - self._from[0]),
-            self._from[1] + share * (self._to[1] - self._from[1]),
+            x + self._from[0] + share * (self._to[0] - self._from[0]),
+            y + self._from[1] + share * (self._to[1] - self._from[1]),
         )
 
     def _look(self, activity: Activity) -> None:
         rng = self.rng
         away = rng.random() < GLANCE_CHANCE[activity]
-        centre = THINKING_GAZE if activity is Activity.THINKING else (0.0, 0.0)
         spread = GLANCE if away else MICRO_SACCADE
         held_s = rng.uniform(*(GLANCE_S if away else FIXATION_S))
         self._from = self._to
-        self._to = (
-            centre[0] + spread[0] * float(rng.standard_normal()),
-            centre[1] + spread[1] * float(rng.standard_normal()),
-        )
+        self._to = spread[0] * float(rng.standard_normal()), spread[1] * float(rng.standard_normal())
         self._wait, self._since = round(held_s / FRAME_S), 0
         self.jumped = self._is_large()
 
@@ -234,8 +239,7 @@ class Head:
             self._move(manner)
         self._size += (manner.size - self._size) * 0.04
         start_s, end_s = self._moves_s
-        share = min(max((self._time_s - start_s) / (end_s - start_s), 0.0), 1.0)
-        eased = share**3 * (10 - 15 * share + 6 * share**2)
+        eased = minimum_jerk((self._time_s - start_s) / (end_s - start_s))
         posture = self._from + (self._to - self._from) * eased
         assert self._waves is not None
         hertz, weight, phase = self._waves
@@ -275,8 +279,9 @@ class Nods:
 
     def next(self, activity: Activity) -> float:
         """The pitch to add in the next frame."""
-        self._wait -= 1
-        if activity is Activity.LISTENING and self._wait <= 0:
+        listening = activity is Activity.LISTENING
+        self._wait -= listening
+        if listening and self._wait <= 0:
             self._at, self._wait = 0, self._interval()
             self._depth = self.rng.uniform(*NOD_DEG)
             self._beats = 2 + int(self.rng.random() < 0.4)
@@ -289,6 +294,11 @@ class Nods:
         )
         self._at += 1
         return down
+
+    def soon(self) -> None:
+        """Nod next, unless the last nod was just now."""
+        if self._at * FRAME_S >= NOD_AGAIN_S:
+            self._wait = 0
 
     def _interval(self) -> int:
         return round(self.rng.uniform(*NOD_EVERY_S) / FRAME_S)

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from avatars.engine.accents import accents
 from avatars.engine.activity import Activity
+from avatars.engine.blending import blended
 from avatars.engine.controls import FRAME_MS, MOUTH, MOUTH_COUNT, Control, Controls, rest
+from avatars.engine.expression import Expression, Mood
 from avatars.engine.face import FaceRenderer
+from avatars.engine.gesture_player import GesturePlayer, IdleGestures
+from avatars.engine.gestures import find_gesture
 from avatars.engine.motion import Motion
 from avatars.engine.speech.mouth import mouth_track
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME, Speech
 
-__all__ = ["Activity", "Line", "Performer", "Playback", "Take"]
+__all__ = ["Activity", "Line", "Mood", "Performer", "Playback", "Take"]
 
 # A smile on the source is half kept at rest.
 RESTING_RELAX: Final = 0.5
@@ -94,6 +98,10 @@ class Performer:
     def __init__(self, renderer: FaceRenderer, seed: int) -> None:
         self._renderer = renderer
         self._motion = Motion(seed)
+        self._expression = Expression()
+        self._gestures = GesturePlayer()
+        self._idle_gestures = IdleGestures(np.random.default_rng([seed, 1]))
+        self._gestures_when_idle = False
         self._lock = threading.Lock()
         self._queue: deque[_Queued] = deque()
         self._activity = Activity.IDLE
@@ -110,6 +118,34 @@ class Performer:
     def set_activity(self, activity: Activity) -> None:
         """How the avatar should hold itself from the next frame on."""
         self._activity = activity
+
+    def set_mood(self, mood: Mood) -> None:
+        """What the face shows by nature, from the next frame on; it takes about a quarter of a second."""
+        self._expression.mood = mood
+
+    def set_idle_gestures(self, on: bool) -> None:
+        """Whether it gestures now and then of its own accord while nobody speaks; at first it does not."""
+        self._gestures_when_idle = on
+
+    def play_gesture(self, name: str, *, stop_on_user_speech: bool = False, stop_on_agent_speech: bool = False) -> None:
+        """Begin a gesture, by its name or its word, in the next frame; it replaces one under way.
+
+        It stops early, or does not begin, while those speak who are named. Raises `UnknownGesture`.
+        """
+        gesture = find_gesture(name)
+        with self._lock:
+            self._gestures.play(
+                gesture, stop_on_user_speech=stop_on_user_speech, stop_on_agent_speech=stop_on_agent_speech
+            )
+
+    def stop_gesture(self) -> None:
+        """Let a gesture under way fade."""
+        with self._lock:
+            self._gestures.stop()
+
+    def user_paused(self) -> None:
+        """Who is listened to has paused; a listener may nod."""
+        self._motion.user_paused()
 
     def say(self, turn: int, line: Line) -> None:
         """Append a line to what is said. Lines of one turn follow each other without a gap."""
@@ -149,10 +185,12 @@ class Performer:
         with self._lock:
             samples, mouth, accent = self._advance()
             activity = self._activity
+            gesture = self._gesture(activity)
         controls = self._motion.next(activity)
         if accent is not None:
             controls += accent
         controls[MOUTH] = self._eased(mouth)
+        controls = blended(controls, self._expression.next(activity) + gesture)
         if draw:
             self._picture = self._renderer.render(controls)
         return Take(self._picture, samples, controls)
@@ -178,6 +216,12 @@ class Performer:
         if not queued.left:
             self._queue.popleft()
         return samples, line.mouth[at], line.accents[at]
+
+    def _gesture(self, activity: Activity) -> Controls:
+        """What gestures add to the next frame."""
+        if self._gestures_when_idle and not self._gestures.busy and (idle := self._idle_gestures.next(activity)):
+            self._gestures.play(idle, stop_on_user_speech=True, stop_on_agent_speech=True)
+        return self._gestures.next(user_speaks=activity is Activity.LISTENING, agent_speaks=self._sounding)
 
     def _eased(self, mouth: Controls | None) -> Controls:
         """The mouth to draw: that of the speech, or the last one on its way to rest; the smile comes and goes slowly."""

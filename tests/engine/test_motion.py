@@ -132,6 +132,47 @@ def test_only_who_listens_nods() -> None:
     assert nodding(Activity.LISTENING) > 3 * nodding(Activity.IDLE)
 
 
+def test_who_listens_nods_at_a_pause_but_not_at_every_one() -> None:
+    def nods(motion: Motion, frames: int, pauses: set[int]) -> int:
+        down = [0.0] * 5
+        for frame in range(frames):
+            if frame in pauses:
+                motion.user_paused()
+            down.append(motion._nods.next(Activity.LISTENING))
+        # Between the beats of one nod the head is back for a single frame.
+        return sum(down[at] > 0 and not any(down[at - 3 : at]) for at in range(3, len(down)))
+
+    # Three seconds: too soon for a nod without a reason.
+    assert nods(Motion(3), 75, set()) == 0
+    assert nods(Motion(3), 75, {10}) == 1
+    assert nods(Motion(3), 75, {10, 20, 30, 40, 50, 60}) == 1
+    assert nods(Motion(3), 10 * 25, {10, 100, 190}) == 3
+
+
+def test_a_pause_makes_only_a_listener_nod() -> None:
+    motion = Motion(3)
+    motion.user_paused()
+    assert not any(motion._nods.next(Activity.SPEAKING) for _ in range(100))
+
+
+def test_who_begins_to_think_turns_the_eyes_away_at_leisure() -> None:
+    for seed in range(20):
+        motion = Motion(seed)
+        motion._gaze.rng = np.random.default_rng(0)
+        gaze = np.stack([motion._gaze.next(Activity.THINKING) for _ in range(12)])
+        assert gaze[0, 0] < 0.015
+        assert gaze[7:, 0].mean() > 0.018
+        assert gaze[7:, 1].mean() < -0.008
+
+
+def test_who_thinks_blinks_less() -> None:
+    thinking, idle = (
+        sum(len(blinks(moved(seed, 2 * MINUTE, activity))) for seed in range(4))
+        for activity in (Activity.THINKING, Activity.IDLE)
+    )
+    assert thinking < 0.8 * idle
+
+
 def test_the_limits_of_the_head_leave_room_for_speech() -> None:
     for control, limit in zip(ANGLES, LIMITS_DEG, strict=True):
         assert limit < RANGES[control].high

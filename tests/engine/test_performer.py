@@ -1,13 +1,18 @@
 """A performance: sound and mouth together, frame by frame; what is said, cut, and counted."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatars.engine.activity import Activity
-from avatars.engine.controls import CONTROL_COUNT, FRAME_MS, MOUTH_COUNT, Control
-from avatars.engine.performer import CLOSING_FRAMES, RESTING_RELAX, Line, Performer, Playback, Take
+from avatars.engine.controls import CONTROL_COUNT, FRAME_MS, MOUTH_COUNT, Control, clipped
+from avatars.engine.expression import MOODS
+from avatars.engine.gestures import GESTURES, UnknownGesture, find_gesture
+from avatars.engine.performer import CLOSING_FRAMES, RESTING_RELAX, Line, Mood, Performer, Playback, Take
+from avatars.engine.speech import LocalVoice
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone, Speech
 
 
@@ -238,6 +243,103 @@ def test_the_activity_decides_how_the_head_is_held() -> None:
     thinking.set_activity(Activity.THINKING)
     gaze = [np.mean([t.controls[Control.GAZE_X] for t in takes(actor, 500)]) for actor in (idle, thinking)]
     assert gaze[1] > gaze[0] + 0.01
+
+
+def test_a_gesture_is_played_on_top_of_what_the_face_does() -> None:
+    still, nodding = performer(), performer()
+    takes(still, 5), takes(nodding, 5)
+    nodding.play_gesture("nod")
+    track = find_gesture("nod").track
+    pairs = zip(takes(still, 60), takes(nodding, 60), strict=True)
+    difference = np.stack([nod.controls - plain.controls for plain, nod in pairs])
+    assert np.allclose(difference[: len(track), Control.PITCH_DEG], track[:, Control.PITCH_DEG], atol=0.6)
+    assert not difference[len(track) :].any()
+
+
+@pytest.mark.parametrize("gesture", GESTURES)
+@pytest.mark.parametrize("mood", Mood)
+def test_lips_keep_to_the_speech_whatever_the_face_does(gesture: str, mood: Mood) -> None:
+    plain, lively = performer(), performer()
+    lively.set_mood(mood)
+    takes(plain, 15), takes(lively, 15)
+    speech = Line.prepare(LocalVoice.shared().say("Maybe Bob may have a map."))
+    for actor in (plain, lively):
+        actor.say(1, speech)
+    lively.play_gesture(gesture)
+    lips = [index for index in range(MOUTH_COUNT) if index != Control.SMILE]
+    for calm, moved in zip(takes(plain, 75), takes(lively, 75), strict=True):
+        assert np.array_equal(calm.controls[lips], moved.controls[lips])
+        assert np.array_equal(calm.samples, moved.samples)
+        assert np.array_equal(clipped(moved.controls), moved.controls)
+
+
+def test_a_gesture_may_end_when_somebody_speaks() -> None:
+    actor = performer()
+    actor.play_gesture("smile", stop_on_user_speech=True)
+    assert takes(actor, 15)[-1].controls[Control.SMILE] > 0.3
+    actor.set_activity(Activity.LISTENING)
+    assert takes(actor, 12)[-1].controls[Control.SMILE] == 0
+    actor.set_activity(Activity.IDLE)
+    actor.play_gesture("smile", stop_on_agent_speech=True)
+    assert takes(actor, 15)[-1].controls[Control.SMILE] > 0.3
+    actor.say(1, line(30))
+    assert takes(actor, 12)[-1].controls[Control.SMILE] == 0
+
+
+def test_a_gesture_can_be_stopped() -> None:
+    actor = performer()
+    actor.play_gesture("smile")
+    takes(actor, 15)
+    actor.stop_gesture()
+    smiles = [frame.controls[Control.SMILE] for frame in takes(actor, 12)]
+    assert smiles[0] > 0.3
+    assert smiles[-1] == 0
+
+
+def test_a_gesture_nobody_knows_is_refused() -> None:
+    with pytest.raises(UnknownGesture):
+        performer().play_gesture("somersault")
+
+
+def test_gestures_of_its_own_accord_are_off_unless_switched_on() -> None:
+    plain, lively = performer(), performer()
+    lively.set_idle_gestures(True)
+    expressions = [Control.SMILE, Control.BROW, Control.CHEEKS]
+    calm, moved = (np.stack([t.controls for t in takes(actor, 3 * 60 * 25)]) for actor in (plain, lively))
+    assert not calm[:, expressions].any()
+    assert moved[:, expressions].any()
+
+
+def test_a_mood_is_put_on_from_the_next_frame() -> None:
+    actor = performer()
+    takes(actor, 3)
+    actor.set_mood(Mood.CHEERFUL)
+    smiles = [float(frame.controls[Control.SMILE]) for frame in takes(actor, 20)]
+    assert smiles == sorted(smiles)
+    assert 0 < smiles[0] < 0.05
+    assert smiles[-1] == pytest.approx(MOODS[Mood.CHEERFUL][Control.SMILE], rel=0.01)
+
+
+def test_gestures_come_from_any_thread() -> None:
+    actor = performer()
+    over = threading.Event()
+
+    def cue() -> None:
+        while not over.is_set():
+            for gesture in GESTURES:
+                actor.play_gesture(gesture)
+                actor.stop_gesture()
+
+    threads = [threading.Thread(target=cue) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        frames = takes(actor, 300)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert all(np.array_equal(clipped(frame.controls), frame.controls) for frame in frames)
 
 
 def test_a_line_without_frames_is_nothing() -> None:

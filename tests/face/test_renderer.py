@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from avatars.engine.blending import blended
 from avatars.engine.controls import CONTROL_COUNT, RANGES, Control, clipped, rest
 from avatars.engine.face import FaceRenderer, Rig
-from avatars.engine.face.fields import STEP_PX
+from avatars.engine.face.fields import STEP_PX, look_up
 from avatars.engine.face.renderer import ROTATION
+from avatars.engine.gestures import GESTURES
 from avatars.engine.perception import Perception
 from avatars.quality.recording import commanded_iod
 from tests.portraits import ASTRONAUT, MONA_LISA, rig_of
@@ -86,7 +88,7 @@ def test_values_beyond_their_range_are_limited(renderer: FaceRenderer) -> None:
 
 @pytest.mark.parametrize("shape", [(CONTROL_COUNT - 1,), (1, CONTROL_COUNT), ()])
 def test_a_frame_of_another_shape_is_refused(renderer: FaceRenderer, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="A frame has 22 controls"):
+    with pytest.raises(ValueError, match="A frame has 24 controls"):
         renderer.render(np.zeros(shape, np.float32))
 
 
@@ -237,3 +239,37 @@ def test_an_iris_goes_where_it_looks(renderer: FaceRenderer) -> None:
     for iris in (468, 473):
         moved = (right[iris, :2] - left[iris, :2]) @ renderer.rig.frame.right / renderer.rig.frame.iod_px
         assert 0.03 < moved < 0.12
+
+
+def moved_iod(rig: Rig, frame: np.ndarray, landmark: int, *, below_iod: float = 0.0) -> np.ndarray:
+    """How far the head's fields move the picture at or below a landmark, right and down, in IOD."""
+    at = rig.portrait.landmarks[landmark, :2] + below_iod * rig.frame.iod_px * rig.frame.down
+    column, row = (at / STEP_PX - 0.5).reshape(2, 1, 1)
+    field = look_up(rig.head.displacement(frame), column, row)[0, 0]
+    return np.array([field @ rig.frame.right, field @ rig.frame.down]) / rig.frame.iod_px
+
+
+@pytest.mark.parametrize(("lower_lid", "pupil"), [(145, 468), (374, 473)])
+def test_raised_cheeks_lift_the_lower_lids_and_not_the_pupils(rig: Rig, lower_lid: int, pupil: int) -> None:
+    raised = controls(CHEEKS=1)
+    cheek, lid, eye = (
+        -moved_iod(rig, raised, at, below_iod=below)[1] for at, below in ((lower_lid, 0.13), (lower_lid, 0), (pupil, 0))
+    )
+    assert cheek > lid > 1.5 * eye >= 0
+    assert 0.006 < lid < 0.024
+
+
+def test_a_frown_draws_the_brows_together(rig: Rig) -> None:
+    frown = controls(FROWN=1)
+    left, right = moved_iod(rig, frown, 55), moved_iod(rig, frown, 285)
+    assert left[0] > 0.008 > -0.008 > right[0]
+    assert min(left[1], right[1]) > 0.008
+    for still in (468, 473, 152, 13):
+        assert np.abs(moved_iod(rig, frown, still)).max() < 0.005
+
+
+@pytest.mark.parametrize("gesture", GESTURES)
+def test_lips_that_the_speech_closes_are_seen_closed_in_every_gesture(renderer: FaceRenderer, gesture: str) -> None:
+    track = GESTURES[gesture].track
+    largest = track[int(np.abs(track[:, Control.SMILE]).argmax()) or len(track) // 2]
+    assert opening_iod(renderer, blended(MM, largest)) < 0.03

@@ -5,10 +5,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from django.core.management import call_command
 
-from avatars.management.commands import measure_avatar, render_avatar
+from avatars.engine.face.sheet import CELL_PX
+from avatars.engine.gestures import GESTURES
+from avatars.management.commands import contact_sheet, measure_avatar, render_avatar
 from tests.material import MONA_LISA, RACCOON, RACCOON_POINTS
 from tests.portraits import portrait_of
 
@@ -118,3 +121,38 @@ def test_points_have_to_be_points(tmp_path: Path) -> None:
 def test_a_film_has_its_name(tmp_path: Path) -> None:
     told = run("render_avatar", MONA_LISA, "--text", "Hi.", "--out", tmp_path / "film.avi")
     assert told["error"] == "film.avi does not end in .mp4. Name the film so."
+
+
+@pytest.mark.usefixtures("quick")
+def test_gestures_are_filmed_with_and_without_words(tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "film.mp4")
+    silent = run("render_avatar", MONA_LISA, "--gesture", "nod@0.5", "--mood", "warm", *out)
+    assert silent["ok"]
+    spoken = run("render_avatar", MONA_LISA, "--text", "Hi.", "--gesture", "think", "--gesture", "smile@3", *out)
+    assert spoken["frames"] > silent["frames"]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("gesture", "complaint"),
+    [
+        ("wave", "There is no gesture 'wave'. Choose one of nod"),
+        ("nod@later", "'nod@later' does not say when: write for example nod@1.5"),
+        ("nod@-1", "does not say when"),
+        ("nod@nan", "does not say when"),
+        ("nod@1e9", "does not say when"),
+    ],
+)
+def test_a_gesture_that_cannot_be_filmed(tmp_path: Path, gesture: str, complaint: str) -> None:
+    told = run("render_avatar", MONA_LISA, "--gesture", gesture, "--out", tmp_path / "film.mp4")
+    assert complaint in told["error"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_sheet_of_gestures_shows_every_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contact_sheet, "read_portrait", lambda source, points: portrait_of(source))
+    out = StringIO()
+    call_command("contact_sheet", str(MONA_LISA), "--gestures", "--out", str(tmp_path / "sheet.jpg"), stdout=out)
+    picture = cv2.imread(str(tmp_path / "sheet.jpg"))
+    assert picture.shape[0] == (1 + len(GESTURES)) * CELL_PX
+    assert f"{picture.shape[1]}x{picture.shape[0]}" in out.getvalue()

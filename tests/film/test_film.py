@@ -6,9 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from avatars.engine.performer import Performer
+from avatars.engine.gestures import find_gesture
+from avatars.engine.performer import Mood, Performer, Take
 from avatars.engine.speech import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, LocalVoice, Speech
-from avatars.film import AFTER_FRAMES, BEFORE_FRAMES, COMMENT, Filmed, FilmFailed, film
+from avatars.film import AFTER_FRAMES, BEFORE_FRAMES, COMMENT, Cue, Filmed, FilmFailed, film
 from tests.portraits import MONA_LISA, portrait_of
 
 
@@ -71,6 +72,31 @@ def test_progress_is_told_frame_by_frame(filmed: tuple[Path, Filmed], shares: li
 
 def test_the_film_stands_alone_in_its_folder(filmed: tuple[Path, Filmed]) -> None:
     assert [entry.name for entry in filmed[0].parent.iterdir()] == ["talk.mp4"]
+
+
+def test_a_gesture_alone_makes_a_silent_film(tmp_path: Path) -> None:
+    path = tmp_path / "nod.mp4"
+    cue = Cue("nod", 0.4)
+    figures = film(portrait_of(MONA_LISA), None, path, lambda share: None, mood=Mood.WARM, cues=[cue])
+    assert figures.frames == BEFORE_FRAMES + 10 + find_gesture("nod").frames + AFTER_FRAMES
+    assert not np.abs(sound_of(path)).max() > 1e-4
+
+
+def test_a_gesture_begins_when_it_is_cued(tmp_path: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[str, int]] = []
+    frames = 0
+    following = Performer.next
+
+    def counted(self: Performer) -> Take:
+        nonlocal frames
+        frames += 1
+        return following(self)
+
+    monkeypatch.setattr(Performer, "next", counted)
+    monkeypatch.setattr(Performer, "play_gesture", lambda self, name: begun.append((name, frames)))
+    cues = [Cue("smile"), Cue("nod", 1.0)]
+    film(portrait_of(MONA_LISA), speech, tmp_path / "talk.mp4", lambda share: None, cues=cues)
+    assert begun == [("smile", BEFORE_FRAMES), ("nod", BEFORE_FRAMES + 25)]
 
 
 def test_a_film_that_breaks_leaves_the_old_one(tmp_path: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:

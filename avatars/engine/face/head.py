@@ -1,4 +1,4 @@
-"""The head as a whole: turned, nodded, tilted and moved as a soft relief, with the brows and the breath."""
+"""The head as a whole: turned, nodded, tilted and moved as a soft relief, with brows, cheeks and the breath."""
 
 from typing import Final
 
@@ -17,6 +17,13 @@ DEPTH_EVERY: Final = 4
 NECK_BELOW_CHIN_IOD: Final = 0.25
 BREATH_IOD: Final = 0.010
 BROWS: Final = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
+INNER_BROWS: Final = (55, 285)
+FROWN_INWARDS_IOD: Final = 0.022
+FROWN_DOWN_IOD: Final = 0.018
+LOWER_LIDS: Final = ((144, 145, 153), (380, 374, 373))
+# The cheek is highest so far below the lower lid; of its way up the lid itself goes a third, the pupil next to nothing.
+CHEEK_BELOW_LID_IOD: Final = 0.13
+CHEEKS_IOD: Final = 0.034
 
 
 class HeadFields:
@@ -43,6 +50,15 @@ class HeadFields:
         for ids in BROWS:
             centre = frame.to_face(landmarks[list(ids), :2]).mean(axis=0)
             brow += bell(x - centre[0], 0.34) * bell(y - centre[1], 0.15)
+        cheeks = nothing.copy()
+        for lid_ids in LOWER_LIDS:
+            lid = frame.to_face(landmarks[list(lid_ids), :2]).mean(axis=0)
+            cheeks += CHEEKS_IOD * bell(x - lid[0], 0.28) * bell(y - lid[1] - CHEEK_BELOW_LID_IOD, CHEEK_BELOW_LID_IOD)
+        frown_x, frown_y = nothing.copy(), nothing.copy()
+        for inner in frame.to_face(landmarks[list(INNER_BROWS), :2]):
+            near = bell(x - inner[0], 0.16) * bell(y - inner[1], 0.11)
+            frown_x -= FROWN_INWARDS_IOD * np.sign(inner[0]) * near
+            frown_y += FROWN_DOWN_IOD * near
         body = smoothstep(chin + 0.1, chin + 0.7, y)
         self.fields = np.stack(
             [
@@ -53,6 +69,8 @@ class HeadFields:
                 along(nothing, weight),
                 along(nothing, -np.minimum(brow, 1)),
                 along(nothing, -BREATH_IOD * np.maximum(body, 0.22 * weight)),
+                along(nothing, -np.minimum(cheeks, CHEEKS_IOD)),
+                along(frown_x, np.minimum(frown_y, FROWN_DOWN_IOD)),
             ]
         ).astype(np.float32)
         self._flat = self.fields.reshape(len(self.fields), -1)
@@ -88,6 +106,8 @@ class HeadFields:
                 c[Control.SHIFT_Y],
                 c[Control.BROW],
                 c[Control.BREATH],
+                c[Control.CHEEKS],
+                c[Control.FROWN],
             ],
             np.float32,
         )

@@ -7,9 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatars.engine.blending import blended
 from avatars.engine.controls import Control, Controls, clipped, rest
+from avatars.engine.expression import MOODS
 from avatars.engine.face.renderer import FaceRenderer
 from avatars.engine.face.rig import Rig
+from avatars.engine.gestures import GESTURES
 from avatars.engine.portrait import Portrait
 
 Picture = NDArray[np.uint8]
@@ -18,7 +21,9 @@ CELL_PX: Final = 300
 COLUMNS: Final = 5
 ZOOM_REACH_IOD: Final = 0.62
 EYES_REACH_IOD: Final = 0.95
+FACE_REACH_IOD: Final = 1.7
 SPOKEN_CELLS: Final = 10
+GESTURE_CELLS: Final = 8
 SPEAKING_RELAX: Final = 0.85
 RESTING_RELAX: Final = 0.5
 
@@ -82,11 +87,33 @@ def sheet(portrait: Portrait, track: Controls | None = None) -> Picture:
     return np.vstack(rows)
 
 
-def _draw(renderer: FaceRenderer, values: Mapping[Control, float], relax: float) -> Picture:
+def gesture_sheet(portrait: Portrait) -> Picture:
+    """Draw every gesture of a portrait as a row of frames, the moods above, (height, width, 3) uint8 BGR."""
+    renderer = FaceRenderer(Rig.from_portrait(portrait))
+    at_rest = rest()
+    at_rest[Control.RELAX] = RESTING_RELAX
+
+    def cell(added: Controls, name: str) -> Picture:
+        return _label(_face(renderer.rig, renderer.draw(clipped(blended(at_rest, added)))), name)
+
+    cells = [cell(_vector(offsets), mood) for mood, offsets in MOODS.items()]
+    cells += [np.zeros_like(cells[0])] * (GESTURE_CELLS - len(cells))
+    for gesture in GESTURES.values():
+        for index in np.linspace(0, gesture.frames - 1, GESTURE_CELLS + 2).round().astype(int)[1:-1]:
+            cells.append(cell(gesture.track[index], f"{gesture.word} {index}"))
+    rows = [np.hstack(cells[start : start + GESTURE_CELLS]) for start in range(0, len(cells), GESTURE_CELLS)]
+    return np.vstack(rows)
+
+
+def _vector(values: Mapping[Control, float]) -> Controls:
     controls = rest()
-    controls[Control.RELAX] = relax
     for control, value in values.items():
         controls[control] = value
+    return controls
+
+
+def _draw(renderer: FaceRenderer, values: Mapping[Control, float], relax: float) -> Picture:
+    controls = _vector({Control.RELAX: relax, **values})
     return renderer.draw(clipped(controls)).copy()
 
 
@@ -107,6 +134,11 @@ def _mouth(rig: Rig, picture: Picture) -> Picture:
 def _eyes(rig: Rig, picture: Picture) -> Picture:
     middle = rig.frame.eyes_middle - 0.1 * rig.frame.iod_px * rig.frame.down
     return _cut(picture, middle, EYES_REACH_IOD * rig.frame.iod_px)
+
+
+def _face(rig: Rig, picture: Picture) -> Picture:
+    middle = (rig.frame.eyes_middle + rig.frame.origin) * np.float32(0.5)
+    return _cut(picture, middle, FACE_REACH_IOD * rig.frame.iod_px)
 
 
 def _whole(picture: Picture) -> Picture:

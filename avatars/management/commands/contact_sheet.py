@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from avatars.build import BuildRefused, picture_portrait
 from avatars.build.points import FacePoints
 from avatars.engine.controls import CONTROL_COUNT, MOUTH, Controls
-from avatars.engine.face.sheet import sheet
+from avatars.engine.face.sheet import gesture_sheet, sheet
 from avatars.engine.portrait import Portrait
 from avatars.engine.speech import LocalVoice, mouth_track
 from avatars.imx import ImxError, open_imx
@@ -31,6 +31,7 @@ class Command(BaseCommand):
             "--points", type=Path, help="JSON file with six points of the face, for pictures without one"
         )
         parser.add_argument("--text", default="", help="something to say: adds frames of the spoken mouth")
+        parser.add_argument("--gestures", action="store_true", help="show the moods and every gesture instead")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Draw and write the sheet."""
@@ -39,7 +40,10 @@ class Command(BaseCommand):
             portrait = read_portrait(options["source"], points)
         except (BuildRefused, ImxError) as refusal:
             raise CommandError(str(refusal)) from refusal
-        picture = sheet(portrait, spoken_track(options["text"]) if options["text"].strip() else None)
+        if options["gestures"]:
+            picture = gesture_sheet(portrait)
+        else:
+            picture = sheet(portrait, spoken_track(options["text"]) if options["text"].strip() else None)
         out: Path = options["out"]
         if out.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
             raise CommandError(f"{out.name} is neither a .png nor a .jpg. Name the sheet as one of the two.")

@@ -1,6 +1,7 @@
 """`manage.py render_avatar`: a face says something, in an MP4 file."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from avatars.build import BuildRefused
 from avatars.engine.controls import FRAME_RATE_HZ
-from avatars.film import FilmFailed, film
+from avatars.engine.gestures import GESTURES, UnknownGesture, find_gesture
+from avatars.engine.performer import Mood
+from avatars.film import Cue, FilmFailed, film
 from avatars.imx import ImxError
 from avatars.management.commands.build_avatar import ProgressBar, read_points
 from avatars.management.commands.contact_sheet import read_portrait
 from avatars.management.script import ScriptRefused, add_script_arguments, read_script
+
+LATEST_CUE_S = 600.0
 
 
 class Command(BaseCommand):
@@ -28,13 +33,22 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="film to write, ending in .mp4")
         parser.add_argument("--points", type=Path, help="JSON file with six points of the face, for a picture")
         parser.add_argument("--json", action="store_true", help="print the figures as one JSON object on the last line")
+        parser.add_argument(
+            "--gesture",
+            action="append",
+            default=[],
+            metavar="WORD[@SECONDS]",
+            help=f"a gesture, at the first word or so many seconds after it; may be given more than once, and without "
+            f"anything to say: {', '.join(gesture.word for gesture in GESTURES.values())}",
+        )
+        parser.add_argument("--mood", choices=list(Mood), default=Mood.NEUTRAL, help="what the face shows by nature")
         add_script_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Film and report; exit status 1 where that cannot be done."""
         try:
             figures = self._film(options)
-        except (BuildRefused, ImxError, ScriptRefused, FilmFailed) as refusal:
+        except (BuildRefused, ImxError, ScriptRefused, FilmFailed, UnknownGesture) as refusal:
             figures = {"ok": False, "error": str(refusal)}
             self.stderr.write(self.style.ERROR(str(refusal)))
         if options["json"]:
@@ -47,11 +61,20 @@ class Command(BaseCommand):
         if out.suffix.lower() != ".mp4":
             raise FilmFailed(f"{out.name} does not end in .mp4. Name the film so.")
         points = read_points(options["points"]) if options["points"] else None
-        speech = read_script(options)
+        cues = [read_cue(given) for given in options["gesture"]]
+        silent = bool(cues) and options["text"] is None and options["audio"] is None
+        speech = None if silent else read_script(options)
         portrait = read_portrait(options["source"], points)
         bar = ProgressBar(sys.stderr)
         try:
-            filmed = film(portrait, speech, out, lambda share: bar.draw(share, "Filming."))
+            filmed = film(
+                portrait,
+                speech,
+                out,
+                lambda share: bar.draw(share, "Filming."),
+                mood=Mood(options["mood"]),
+                cues=cues,
+            )
         finally:
             bar.close()
         size = f"{portrait.width}x{portrait.height}"
@@ -69,3 +92,16 @@ class Command(BaseCommand):
             "encode_ms_per_frame_cpu": round(filmed.encode_ms_per_frame, 2),
             "size": size,
         }
+
+
+def read_cue(given: str) -> Cue:
+    """The cue that "nod" or "nod@1.5" asks for. Raises `UnknownGesture` or `FilmFailed`."""
+    word, _, seconds = given.partition("@")
+    gesture = find_gesture(word)
+    try:
+        at_s = float(seconds or 0)
+    except ValueError:
+        at_s = math.nan
+    if not 0 <= at_s <= LATEST_CUE_S:
+        raise FilmFailed(f"{given!r} does not say when: write for example {gesture.word}@1.5, in seconds.")
+    return Cue(gesture.name, at_s)

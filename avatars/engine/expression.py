@@ -1,0 +1,50 @@
+"""What a face shows while nothing is said: its mood, and how attentive it is. Small offsets, eased."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from avatars.engine.activity import Activity
+from avatars.engine.controls import Control, Controls, rest
+from avatars.engine.easing import Follower
+
+_C = Control
+
+
+class Mood(StrEnum):
+    """What an avatar looks like by nature."""
+
+    NEUTRAL = "neutral"
+    WARM = "warm"
+    SERIOUS = "serious"
+    CHEERFUL = "cheerful"
+
+
+MOODS: Final[Mapping[Mood, Mapping[Control, float]]] = {
+    Mood.NEUTRAL: {},
+    Mood.WARM: {_C.SMILE: 0.18, _C.CHEEKS: 0.22, _C.BROW: 0.005},
+    Mood.SERIOUS: {_C.SMILE: -0.14, _C.FROWN: 0.34, _C.BROW: -0.006, _C.BLINK_LEFT: 0.05, _C.BLINK_RIGHT: 0.05},
+    Mood.CHEERFUL: {_C.SMILE: 0.36, _C.CHEEKS: 0.45, _C.BROW: 0.012},
+}
+BEARINGS: Final[Mapping[Activity, Mapping[Control, float]]] = {
+    Activity.IDLE: {},
+    Activity.LISTENING: {_C.BROW: 0.006},
+    Activity.THINKING: {_C.FROWN: 0.30, _C.BROW: 0.004},
+    Activity.SPEAKING: {},
+}
+
+
+class Expression:
+    """The offsets of one face, frame by frame; changes take about a quarter of a second."""
+
+    def __init__(self) -> None:
+        self.mood = Mood.NEUTRAL
+        self._follower = Follower(len(Control))
+
+    def next(self, activity: Activity) -> Controls:
+        """What to add in the next frame (CONTROL_COUNT,)."""
+        target = rest()
+        for offsets in (MOODS[self.mood], BEARINGS[activity]):
+            for control, value in offsets.items():
+                target[control] += value
+        return self._follower.next(target).astype(target.dtype)
