@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from avatars.engine.controls import FRAME_RATE_HZ
-from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face import Rig, renderer_of
 from avatars.engine.gestures import find_gesture
 from avatars.engine.performer import Activity, Line, Mood, Performer, Take
 from avatars.engine.portrait import Portrait
@@ -100,7 +100,7 @@ def _filmed(
     mood: Mood,
     cues: Sequence[Cue],
 ) -> Filmed:
-    performer = Performer(FaceRenderer(Rig.from_portrait(portrait)), SEED)
+    performer = Performer(renderer_of(Rig.from_portrait(portrait)), SEED)
     performer.set_mood(mood)
     line = Line.prepare(speech, SEED) if speech is not None else None
     if line is not None:

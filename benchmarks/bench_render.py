@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.build import build_avatar
-from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face import Rig, renderer_of
 from avatars.engine.performer import Activity, Line, Performer
 from avatars.engine.speech import LocalVoice
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
@@ -30,7 +30,7 @@ def render(size: tuple[int, int], folder: Path) -> dict[str, Any]:
     """Build one avatar, then render one spoken sentence and as many idle frames."""
     imx = folder / f"{size[0]}x{size[1]}.imx"
     build_avatar(PICTURE, imx, size=size, licence="public domain", consent="painting")
-    performer = Performer(FaceRenderer(Rig.from_portrait(open_imx(imx).portrait())), seed=7)
+    performer = Performer(renderer_of(Rig.from_portrait(open_imx(imx).portrait())), seed=7)
     speech = LocalVoice.shared().say(SENTENCE)
     line = Line.prepare(speech)
     frames = len(line.samples) // SAMPLES_PER_FRAME

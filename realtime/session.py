@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face import Rig, renderer_of
 from avatars.engine.performer import Performer
 from realtime.agent import Agent, AgentSettings, Providers
 from realtime.frames import FrameThread
@@ -117,7 +117,7 @@ class Session:
         self.over = False
         self._backstage = backstage
         self._ended = ended
-        performer = Performer(FaceRenderer(rig), seed=session_id.int % 2**32)
+        performer = Performer(renderer_of(rig), seed=session_id.int % 2**32)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush)
         self.agent = Agent(settings, backstage.providers, self.stage)
         self._agent_started = False

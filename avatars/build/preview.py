@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from avatars.engine.controls import CONTROL_COUNT, FRAME_RATE_HZ, Control, Controls
-from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face import Rig, renderer_of
 from avatars.engine.portrait import Portrait
 
 SECONDS: Final = 4
@@ -75,7 +75,7 @@ def small(portrait: Portrait, width_px: int = WIDTH_PX) -> Portrait:
 def film(portrait: Portrait) -> bytes:
     """Return the looping film of a portrait: H.264 in MP4, silent, at most `BYTES_MAX` where x264 can do it."""
     shown = small(portrait)
-    renderer = FaceRenderer(Rig.from_portrait(shown))
+    renderer = renderer_of(Rig.from_portrait(shown))
     pictures = [renderer.render(controls).copy() for controls in loop_track()]
     data = b""
     for quality in QUALITIES:

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avatars.build.inspection import Findings
 from avatars.engine.controls import Control, Controls, rest
-from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face import Renderer, Rig, renderer_of
+from avatars.engine.face.i420 import bgr_of
 from avatars.engine.perception import Perception
 
 OPENING_A_MIN_IOD: Final = 0.05
@@ -32,7 +32,7 @@ def sound_m() -> Controls:
 
 def try_mouth(rig: Rig, findings: Findings) -> None:
     """Measure /a/ and /m/ of a rig into `findings`; where the face cannot be measured the numbers are None."""
-    renderer = FaceRenderer(rig)
+    renderer = renderer_of(rig)
     before = _drawn(renderer, rest())
     face = Perception.shared().refine(before, rig.portrait.landmarks)
     opening = closure = likeness = None
@@ -56,5 +56,5 @@ def try_mouth(rig: Rig, findings: Findings) -> None:
         findings.warnings.append("The face changes when it speaks. Marking it by hand, or another picture, may help.")
 
 
-def _drawn(renderer: FaceRenderer, controls: Controls) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(renderer.render(controls), cv2.COLOR_YUV2BGR_I420), np.uint8)
+def _drawn(renderer: Renderer, controls: Controls) -> NDArray[np.uint8]:
+    return bgr_of(renderer.render(controls))

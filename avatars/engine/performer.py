@@ -16,7 +16,7 @@ from avatars.engine.activity import Activity
 from avatars.engine.blending import blended
 from avatars.engine.controls import FRAME_MS, MOUTH, MOUTH_COUNT, Control, Controls, rest
 from avatars.engine.expression import Expression, Mood
-from avatars.engine.face import FaceRenderer
+from avatars.engine.face import Renderer
 from avatars.engine.gesture_player import GesturePlayer, IdleGestures
 from avatars.engine.gestures import find_gesture
 from avatars.engine.motion import Motion
@@ -95,7 +95,7 @@ class _Queued:
 class Performer:
     """Performs one avatar. `next` belongs to one thread; everything else may be called from any, and returns at once."""
 
-    def __init__(self, renderer: FaceRenderer, seed: int) -> None:
+    def __init__(self, renderer: Renderer, seed: int) -> None:
         self._renderer = renderer
         self._motion = Motion(seed)
         self._expression = Expression()

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import FRAME_RATE_HZ, MOUTH, Controls, rest
-from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face import Rig, renderer_of
+from avatars.engine.face.i420 import bgr_of
 from avatars.engine.face.weights import shape_weights
 from avatars.engine.perception import Face, Perception
 from avatars.engine.performer import Activity, Line, Performer, Take
@@ -58,7 +58,7 @@ def record(
     progress: hears the share done, 0..1.
     """
     rig = Rig.from_portrait(portrait)
-    performer = Performer(FaceRenderer(rig), seed)
+    performer = Performer(renderer_of(rig), seed)
     performer.set_activity(Activity.SPEAKING)
     line = Line.prepare(speech, seed)
     frames = SILENCE_FRAMES + line.frames + SILENCE_FRAMES
@@ -104,7 +104,7 @@ class _Watcher:
         self.likeness: list[float] = []
         self.face: Face | None = None
         self._landmarks = rig.portrait.landmarks
-        picture = _bgr(FaceRenderer(rig).render(rest()))
+        picture = bgr_of(renderer_of(rig).render(rest()))
         face = Perception.shared().refine(picture, self._landmarks)
         self._identity = None if face is None else Perception.shared().embedding(picture, face)
         self.source_iod = float("nan") if face is None else opening_iod(face.landmarks)
@@ -115,7 +115,7 @@ class _Watcher:
         if self._identity is None:
             self.openings.append(float("nan"))
             return
-        picture = _bgr(i420)
+        picture = bgr_of(i420)
         self.face = Perception.shared().track(picture, self._landmarks)
         if self.face is None:
             self.openings.append(float("nan"))
@@ -128,7 +128,7 @@ class _Watcher:
 
 def _held_still(rig: Rig, line: Line) -> NDArray[np.float32]:
     """Where points that do not speak are found while only the mouth moves: (frames, n, 2), see `Recording.still`."""
-    renderer, watcher = FaceRenderer(rig), _Watcher(rig)
+    renderer, watcher = renderer_of(rig), _Watcher(rig)
     scale = JITTER_SIDE_PX / min(rig.portrait.width, rig.portrait.height)
     found = []
     for mouth in line.mouth[:STILL_FRAMES]:
@@ -138,7 +138,3 @@ def _held_still(rig: Rig, line: Line) -> NDArray[np.float32]:
         if watcher.face is not None:
             found.append(watcher.face.landmarks[list(STILL_POINTS), :2] * scale)
     return np.array(found, np.float32).reshape(len(found), len(STILL_POINTS), 2)
-
-
-def _bgr(i420: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420), np.uint8)

@@ -43,7 +43,8 @@ RIGHT_EYE: Final = EyeIds(
 LID_TRAVEL: Final = 0.86
 LOWER_LID_RISE: Final = 0.16
 GAZE_FOLLOW: Final = 0.62
-REACH: Final = 0.95
+# A lid that travels less, in eye widths, is not seen to move.
+LEAST_TRAVEL: Final = 0.003
 # How far below the lower lid the skin still follows it.
 LOWER_ZONE: Final = 0.45
 ROUND_APERTURE: Final = 0.6
@@ -72,6 +73,7 @@ class Eye:
     aperture: Array
     travel: Array
     outside: Array
+    centre: Array
     axis: Array
     width_px: float
     iris: Array
@@ -186,16 +188,6 @@ def find_eye(picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | 
         offset = pixels - centre
         return np.asarray(np.stack([offset @ axis, offset @ down], axis=-1) / width, np.float32)
 
-    reach = REACH * width
-    # A box with nothing of the picture in it would be none: an eye beyond the edge keeps its nearest pixels.
-    left = int(np.clip(centre[0] - reach, 0, picture.shape[1] - 2))
-    top = int(np.clip(centre[1] - reach, 0, picture.shape[0] - 2))
-    right = int(np.clip(centre[0] + reach + 1, left + 2, picture.shape[1]))
-    bottom = int(np.clip(centre[1] + 0.8 * width + 1, top + 2, picture.shape[0]))
-    columns, rows = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
-    at = local(np.stack([columns, rows], axis=-1))
-    x, y = at[..., 0], at[..., 1]
-
     # Curves over x from -1 to 1, softened: straight pieces between landmarks would show as kinks in a closing lid.
     table = np.linspace(-1, 1, TABLE_SIZE, dtype=np.float32)
 
@@ -210,6 +202,23 @@ def find_eye(picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | 
     widened = cv2.dilate(aperture[None], np.ones((1, 9), np.uint8))[0]
     travel = np.maximum(_soft(widened, 0.045), aperture)
     zone = np.clip(0.72 * (upper - brow), 0.14, 0.42)
+
+    # The box holds all that moves: from above the lid's fold to below the lower lid, as wide as the lid travels.
+    moving = table[travel > LEAST_TRAVEL]
+    across = max(0.5, float(np.abs(moving).max(initial=0)))
+    fold = float((upper - zone)[np.abs(table) <= across].min())
+    below = float(lower[np.abs(table) <= across].max()) + LOWER_ZONE
+    corners = np.array([[sx * across, sy] for sx in (-1, 1) for sy in (fold, below)], np.float32) * width
+    at_corners = centre + corners[:, :1] * axis + corners[:, 1:] * down
+    low, high = at_corners.min(axis=0), at_corners.max(axis=0) + 1
+    # One with nothing of the picture in it would be none: an eye beyond the edge keeps its nearest pixels. The edges are
+    # even, as those of chroma are.
+    size = np.array(picture.shape[1::-1])
+    left, top = (int(v) for v in np.clip(low, 0, size - 2) // 2 * 2)
+    right, bottom = (int(v) for v in -(np.clip(-high, -size, [-left - 2, -top - 2]) // 2 * 2))
+    columns, rows = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
+    at = local(np.stack([columns, rows], axis=-1))
+    x, y = at[..., 0], at[..., 1]
 
     def spread(values: Array) -> Array:
         return np.interp(x, table, values).astype(np.float32)
@@ -229,6 +238,7 @@ def find_eye(picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | 
         aperture=spread(aperture),
         travel=spread(travel),
         outside=smoothstep(0.44, 0.54, np.abs(x)),
+        centre=centre,
         axis=axis,
         width_px=width,
         iris=iris,

@@ -1,4 +1,4 @@
-"""The two curves that everything on a face fades with."""
+"""The curves that everything on a face fades with."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,3 +15,8 @@ def smoothstep(
 def bell(value: ArrayLike, width: float) -> NDArray[np.float32]:
     """exp(-(value/width)²)."""
     return np.asarray(np.exp(-np.square(np.asarray(value, np.float32) / width)), np.float32)
+
+
+def sigmoid(value: ArrayLike) -> NDArray[np.float32]:
+    """1/(1+exp(-value)), the soft step."""
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * np.asarray(value, np.float32)), np.float32)

@@ -16,6 +16,10 @@ Array = NDArray[np.float32]
 DEPTH_EVERY: Final = 4
 NECK_BELOW_CHIN_IOD: Final = 0.25
 BREATH_IOD: Final = 0.010
+HEAD_CONTROLS: Final = [
+    *(Control.YAW_DEG, Control.PITCH_DEG, Control.ROLL_DEG, Control.SHIFT_X, Control.SHIFT_Y),
+    *(Control.BROW, Control.BREATH, Control.CHEEKS, Control.FROWN),
+]
 BROWS: Final = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
 INNER_BROWS: Final = (55, 285)
 FROWN_INWARDS_IOD: Final = 0.022
@@ -96,19 +100,9 @@ class HeadFields:
 
     def displacement(self, controls: Controls) -> Array:
         """Forward displacement (rows, columns, 2) in pixels for one frame of controls."""
-        c = controls
-        weights = np.array(
-            [
-                c[Control.YAW_DEG],
-                c[Control.PITCH_DEG],
-                c[Control.ROLL_DEG],
-                c[Control.SHIFT_X],
-                c[Control.SHIFT_Y],
-                c[Control.BROW],
-                c[Control.BREATH],
-                c[Control.CHEEKS],
-                c[Control.FROWN],
-            ],
-            np.float32,
-        )
-        return np.asarray((weights @ self._flat).reshape(self.fields.shape[1:]), np.float32)
+        return np.asarray((head_weights(controls) @ self._flat).reshape(self.fields.shape[1:]), np.float32)
+
+
+def head_weights(controls: Controls) -> Array:
+    """The weights (9,) of the fields for one frame of controls."""
+    return controls[HEAD_CONTROLS].astype(np.float32)

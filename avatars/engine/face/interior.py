@@ -19,6 +19,9 @@ Array = NDArray[np.float32]
 
 # Shadows inside a mouth are red: blue and green lose light sooner than red.
 LIGHT_POWERS_BGR: Final = np.array([1.16, 1.06, 0.88], np.float32)
+# The inside of the lips beside the lips themselves: darker, redder.
+UPPER_LIP_INSIDE: Final = np.array([0.36, 0.36, 0.46], np.float32)
+LOWER_LIP_INSIDE: Final = np.array([0.60, 0.60, 0.72], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +137,12 @@ def _wet_band(colour: Array, opening: Opening, palette: Palette, across: Array, 
     band = max(0.004, min(0.020, 0.16 * height))
     fade = 1 - 0.6 * smoothstep(0.6, 1, across)
     from_upper, from_lower = opening.y - opening.upper, opening.lower - opening.y
-    upper = palette.lip * np.array([0.36, 0.36, 0.46], np.float32)
+    upper = palette.lip * UPPER_LIP_INSIDE
     colour = _over(
         colour, np.broadcast_to(upper, colour.shape), 0.85 * fade * smoothstep(1.1 * band, 0.15 * band, from_upper)
     )
     highlight = 0.16 * bell(from_lower - 0.45 * band, 0.3 * band)
-    lower = palette.lip * np.array([0.60, 0.60, 0.72], np.float32) + 255 * 0.5 * highlight[..., None]
+    lower = palette.lip * LOWER_LIP_INSIDE + 255 * 0.5 * highlight[..., None]
     return _over(colour, lower, 0.90 * fade * smoothstep(1.25 * band, 0.1 * band, from_lower))
 
 

@@ -1,4 +1,7 @@
-"""Frames: face controls in, I420 out. One renderer a session; the rig behind it is shared."""
+"""Frames: face controls in, I420 out, drawn with numpy and OpenCV. One renderer a session; the rig behind it is shared.
+
+This is the readable form of the drawing: the truth that the kernel is held to, and what draws where there is no kernel.
+"""
 
 from typing import Final
 
@@ -7,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import CONTROL_COUNT, Control, Controls, clipped
-from avatars.engine.face.falloff import smoothstep
+from avatars.engine.face.falloff import sigmoid, smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
+from avatars.engine.face.i420 import i420_of
 from avatars.engine.face.interior import Opening, draw_interior
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.sampling import sample
 from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
-from avatars.engine.face.shapes import JAW_DROP
-from avatars.engine.face.weights import WEIGHT_COUNT, shape_weights
+from avatars.engine.face.weights import RELAX, jaw_drop, shape_weights
 from avatars.engine.portrait import Kind
 
 ROTATION: Final = 3
@@ -25,7 +28,13 @@ DRAWN_LINE_SHADE: Final = np.float32(0.35)
 # Fitted to a polygon blurred by a Gaussian: how soft the edge of the opening is, in pixels.
 EDGE_SOFTNESS: Final = 2.75
 EDGE_BIAS: Final = 0.7
-RELAX: Final = WEIGHT_COUNT - 1
+# The shade where the lips roll in, as wide as a Gaussian of so many IOD.
+ROLL_SIGMA_IOD: Final = 0.020
+# Steepness of the logistic curve that follows a Gaussian's integral.
+GAUSSIAN_STEEPNESS: Final = 1.702
+# The lips beside the seam are looked at so far from it, at so many places along it.
+BESIDE_SEAM_IOD: Final = 0.031
+SEAM_PLACES: Final = 65
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -64,8 +73,7 @@ class FaceRenderer:
         picture = self.draw(clipped(controls))
         out = self._out[self._turn]
         self._turn = (self._turn + 1) % ROTATION
-        cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420, dst=out)
-        return out
+        return i420_of(picture, out)
 
     def draw(self, controls: Controls) -> Picture:
         """One frame of controls within their ranges to BGR; valid until the next call."""
@@ -96,13 +104,7 @@ class FaceRenderer:
 
     def _draw_eyes(self, controls: Controls) -> None:
         """Paint the eyes into this session's copy of the source, when they have changed enough to be seen."""
-        limit = self.rig.portrait.blink_limit
-        blinks = (
-            min(float(controls[Control.BLINK_LEFT]), 1) * limit,
-            min(float(controls[Control.BLINK_RIGHT]), 1) * limit,
-        )
-        gaze = (float(controls[Control.GAZE_X]), float(controls[Control.GAZE_Y])) if limit > 0 else (0.0, 0.0)
-        wanted = (round(blinks[0], 2), round(blinks[1], 2), round(gaze[0], 3), round(gaze[1], 3))
+        wanted = self.rig.eye_look(controls)
         if wanted == self._eyes_drawn:
             return
         self._eyes_drawn = wanted
@@ -156,12 +158,8 @@ class FaceRenderer:
         """
         rig = self.rig
         upper, lower = rig.fields.contours(weights)
-        points = np.concatenate([upper, lower])
-        pixels = rig.frame.to_pixels(points)
-        # The contour is known before the head moves; the inverse map at its place tells how far that takes it.
         origin = self._identity[rig.fields.row * STEP_PX, rig.fields.column * STEP_PX]
-        at = np.clip((pixels - origin).round().astype(int), 0, np.array(head_map.shape[1::-1]) - 1)
-        pixels = pixels - (head_map[at[:, 1], at[:, 0]] - (at + origin))
+        pixels = self._posed(np.concatenate([upper, lower]), head_map)
         margin = MOUTH_MARGIN_IOD * rig.frame.iod_px + 2
         low = np.maximum((pixels.min(axis=0) - origin - margin).astype(int), 0)
         high = np.minimum((pixels.max(axis=0) - origin + margin).astype(int) + 1, np.array(head_map.shape[1::-1]))
@@ -171,7 +169,11 @@ class FaceRenderer:
         self._upper = np.interp(self._x, upper[:, 0], upper[:, 1]).astype(np.float32)
         self._lower = np.interp(self._x, lower[:, 0], lower[:, 1]).astype(np.float32)
         self._y = y
-        self._corners = float(upper[0, 0]), float(upper[-1, 0])
+        along = np.linspace(float(upper[0, 0]), float(upper[-1, 0]), SEAM_PLACES, dtype=np.float32)
+        seam = (np.interp(along, upper[:, 0], upper[:, 1]) + np.interp(along, lower[:, 0], lower[:, 1])) / 2
+        beside = [np.stack([along, seam + side * BESIDE_SEAM_IOD], axis=-1) for side in (-1, 1)]
+        self._along = along
+        self._beside = self._posed(np.stack(beside).astype(np.float32).reshape(-1, 2), head_map)
         self._columns = slice(int(low[0]), int(high[0]))
         self._mouth_box = (
             slice(int(origin[1]) + band.start, int(origin[1]) + band.stop),
@@ -180,6 +182,16 @@ class FaceRenderer:
         self._before_mouth = head_map[band, self._columns].copy()
         seam = (self._upper + self._lower) / 2
         return np.clip((y - seam) * rig.frame.iod_px + 0.5, 0, 1).astype(np.float32), band
+
+    def _posed(self, points: Array, head_map: Array) -> Array:
+        """Pixels (n, 2) where points of the face (n, 2) are seen once the head has moved.
+
+        The inverse map at a point's own place tells how far the head takes it.
+        """
+        pixels = self.rig.frame.to_pixels(points)
+        origin = self._identity[self.rig.fields.row * STEP_PX, self.rig.fields.column * STEP_PX]
+        at = np.clip((pixels - origin).round().astype(int), 0, np.array(head_map.shape[1::-1]) - 1)
+        return np.asarray(pixels - (head_map[at[:, 1], at[:, 0]] - (at + origin)), np.float32)
 
     def _shade(self, gain: Array) -> None:
         """Light and shade of the moving skin, over the region of the mouth."""
@@ -209,7 +221,9 @@ class FaceRenderer:
         within *= smoothstep(0.0, 0.012, gap)
         if widest > 0.005:
             if rig.portrait.kind is not Kind.DRAWING:
-                roll = cv2.GaussianBlur(within, (0, 0), 0.020 * iod)
+                steepness = GAUSSIAN_STEEPNESS / ROLL_SIGMA_IOD
+                roll = np.maximum(0, sigmoid((y - upper) * steepness) - sigmoid((y - lower) * steepness))
+                roll *= smoothstep(0.0, 0.012, gap)
                 amount = 0.42 * float(smoothstep(0.004, 0.03, widest))
                 picture *= 1 - amount * roll[..., None] * np.array([1, 1, 0.85], np.float32)
             own = alpha = None
@@ -217,9 +231,8 @@ class FaceRenderer:
                 place = self._before_mouth[:rows_seen, :columns_seen]
                 own = sample(rig.portrait.picture, place).astype(np.float32)
                 alpha = sample(rig.own_teeth, place)
-            still_open = 0.42 * rig.mouth.gap * (1 - float(weights[RELAX])) if rig.mouth.is_open else 0.0
             opening = Opening(
-                x, y, upper, lower, JAW_DROP * float(weights[0]) + still_open,
+                x, y, upper, lower, jaw_drop(weights, rig.mouth),
                 float(controls[Control.ROUND]), float(controls[Control.TONGUE]), float(controls[Control.PRESS]),
                 own, alpha,
             )  # fmt: skip
@@ -236,7 +249,7 @@ class FaceRenderer:
 
     def _drawn_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array) -> None:
         """Where the lips of an open drawn mouth meet: one stroke from corner to corner."""
-        low, high = self._corners
+        low, high = float(self._along[0]), float(self._along[-1])
         iod = self.rig.frame.iod_px
         along = np.clip((x - low) / (high - low), 0, 1)
         taper = smoothstep(0, 0.10, along) * smoothstep(1, 0.90, along)
@@ -250,18 +263,14 @@ class FaceRenderer:
         """Where the lips of an open source meet its pixels have no line: heal what is left of the teeth, and shade."""
         rig = self.rig
         iod = rig.frame.iod_px
-        low, high = self._corners
+        low, high = float(self._along[0]), float(self._along[-1])
         along = np.clip((x - low) / (high - low), 0, 1)
         taper = smoothstep(0, 0.22, along) * smoothstep(1, 0.78, along)
         heals = float(smoothstep(0.5, 0.85, relax)) * (1 - smoothstep(0.01, 0.03, gap)) * (taper > 0)
         amount = heals * (0.15 + 0.85 * taper) * smoothstep(0, 0.05, along) * smoothstep(1, 0.95, along)
         distance = np.abs(y - seam)
-        beside = (distance > 0.012) & (distance < 0.05)
         heal = (heals * smoothstep(0.016, 0.008, distance)).astype(np.float32)
-        spread = cv2.GaussianBlur(
-            np.dstack([picture * beside[..., None], beside.astype(np.float32)]), (0, 0), 0.018 * iod
-        )
-        lips = spread[..., :3] / np.maximum(spread[..., 3:], 1e-3)
+        lips = self._beside_seam(picture, x, y - seam)
         picture += (lips - picture) * heal[..., None]
         core = (CONTACT_SIGMA_IOD + 0.35 / iod) * (0.6 + 0.4 * taper)
         sigma = np.where(y > seam, 0.026, 0.030)
@@ -269,3 +278,15 @@ class FaceRenderer:
             0.42 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2)
         )
         picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], np.array([1.10, 1.06, 0.88], np.float32))
+
+    def _beside_seam(self, picture: Array, x: Array, from_seam: Array) -> Array:
+        """The colour of the lips above and below the seam, going over into each other across it: like `picture`."""
+        corner = np.array([self._mouth_box[1].start, self._mouth_box[0].start], np.float32)
+        places = (self._beside - corner).reshape(2, SEAM_PLACES, 2)
+        above, below = sample(picture, places)
+        lowness = np.clip(0.5 + from_seam / 0.032, 0, 1)
+        channels = [
+            np.interp(x, self._along, above[:, k]) * (1 - lowness) + np.interp(x, self._along, below[:, k]) * lowness
+            for k in range(3)
+        ]
+        return np.stack(channels, axis=-1).astype(np.float32)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatars.engine.controls import Control, Controls
 from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, Eye, find_eye
 from avatars.engine.face.fields import STEP_PX, MouthFields, build_fields, grid_nodes
 from avatars.engine.face.frame import FaceFrame
@@ -22,7 +23,7 @@ SMALLEST_PX: Final = 64
 LARGEST_PX: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Rig:
     """A portrait made ready to be moved. Immutable; build it with `from_portrait`."""
 
@@ -72,6 +73,15 @@ class Rig:
     def smiling(self) -> float:
         """How much of a smile the source shows, 0..1."""
         return float(np.clip((2 * self.mouth.half_width - 0.80) / 0.24, 0, 1)) if self.mouth.is_open else 0.0
+
+    def eye_look(self, controls: Controls) -> tuple[float, float, float, float]:
+        """How far the left and the right lid are closed, 0..1, and the gaze, x and y in IOD, as coarse as is seen."""
+        limit = self.portrait.blink_limit
+        blinks = (min(float(controls[control]), 1) * limit for control in (Control.BLINK_LEFT, Control.BLINK_RIGHT))
+        left, right = (round(blink, 2) for blink in blinks)
+        if limit <= 0:
+            return left, right, 0.0, 0.0
+        return left, right, round(float(controls[Control.GAZE_X]), 3), round(float(controls[Control.GAZE_Y]), 3)
 
 
 def _check(portrait: Portrait) -> None:

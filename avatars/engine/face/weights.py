@@ -1,15 +1,21 @@
 """From face controls to the weights of the shapes: the closure law in geometry, and what follows from what."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import Control, Controls
+from avatars.engine.face.mouthline import MouthLine
 from avatars.engine.face.shapes import JAW_DROP, LOWER_LIP_DROP, UPPER_LIP_LIFT
 from avatars.engine.portrait import Kind
 
-WEIGHT_COUNT = 10
-ANIMAL_GAIN = 1.25
-ANIMAL_ROUND = 0.5
+WEIGHT_COUNT: Final = 10
+RELAX: Final = WEIGHT_COUNT - 1
+ANIMAL_GAIN: Final = 1.25
+ANIMAL_ROUND: Final = 0.5
+# Of the gap between the parted lips of a source so much is its jaw's.
+JAW_OF_GAP: Final = 0.42
 
 
 def shape_weights(controls: Controls, kind: Kind, *, source_is_open: bool) -> NDArray[np.float32]:
@@ -49,3 +55,9 @@ def shape_weights(controls: Controls, kind: Kind, *, source_is_open: bool) -> ND
         ],
         np.float32,
     )
+
+
+def jaw_drop(weights: NDArray[np.float32], mouth: MouthLine) -> float:
+    """How far the jaw of a frame with these weights hangs, in IOD; what is behind the lips rides on it."""
+    still_open = JAW_OF_GAP * mouth.gap * (1 - float(weights[RELAX])) if mouth.is_open else 0.0
+    return JAW_DROP * float(weights[0]) + still_open

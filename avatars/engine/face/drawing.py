@@ -1,0 +1,25 @@
+"""Which renderer draws here: the kernel where it has been compiled, else numpy and OpenCV."""
+
+from typing import Protocol
+
+from avatars.engine.controls import Controls
+from avatars.engine.face.i420 import Picture
+from avatars.engine.face.kernel import KernelRenderer, available
+from avatars.engine.face.renderer import FaceRenderer
+from avatars.engine.face.rig import Rig
+
+
+class Renderer(Protocol):
+    """Draws the frames of one session."""
+
+    width: int
+    height: int
+
+    def render(self, controls: Controls) -> Picture:
+        """One frame of controls (CONTROL_COUNT,) to I420 (height*3//2, width) uint8, valid until the third call after."""
+        ...
+
+
+def renderer_of(rig: Rig) -> Renderer:
+    """A renderer for one session of this rig."""
+    return KernelRenderer(rig) if available() else FaceRenderer(rig)
