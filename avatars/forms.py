@@ -58,7 +58,7 @@ class NewAvatarForm(SourceForm):
 class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a creator may change at any time."""
 
-    voice = forms.ChoiceField()
+    voice = forms.ChoiceField(widget=forms.RadioSelect)
 
     class Meta:
         model = Avatar

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +18,8 @@ from avatars.models import Avatar, Build
 from avatars.permissions import can_download, can_edit
 from avatars.progress import build_status
 from avatars.uploads import SIGNATURE_BYTES, picture_type
+from avatars.voices import VoiceSilent, find_sample
+from webapp.limits import within_limit
 
 PICTURE_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
@@ -168,3 +170,19 @@ def source(request: HttpRequest, code: str) -> HttpResponseBase:
     if kind is None:
         raise Http404
     return answer_file(request, build.source, PICTURE_TYPES[kind])
+
+
+@login_required
+@require_safe
+def voice_sample(request: HttpRequest, voice: str) -> HttpResponseBase:
+    """Let a creator hear a voice."""
+    if not within_limit("voice-sample", request.user.pk or 0, most=60, in_s=60):
+        return HttpResponse("That was often. Wait a minute.", "text/plain", status=429)
+    try:
+        file = find_sample(voice)
+        opened = file.open("rb")
+    except KeyError as error:
+        raise Http404 from error
+    except (VoiceSilent, OSError):
+        return HttpResponse("This voice cannot be heard at the moment.", "text/plain", status=503)
+    return FileResponse(opened, content_type="audio/wav", headers={"Cache-Control": "private, max-age=3600"})

@@ -12,6 +12,7 @@ urlpatterns = [
     path("a/<str:code>/preview.mp4", views.preview, name="avatar_preview"),
     path("studio/", studio.studio, name="studio"),
     path("studio/new/", studio.new, name="studio_new"),
+    path("studio/voices/<str:voice>.wav", studio.voice_sample, name="voice_sample"),
     path("studio/<str:code>/", studio.detail, name="studio_avatar"),
     path("studio/<str:code>/points/", studio.points, name="studio_points"),
     path("studio/<str:code>/replace/", studio.replace, name="studio_replace"),

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import soxr
 
 from avatars.engine.speech import DEFAULT_STYLE, VOICE_STYLES, LocalVoice, Speech, UnspeakableText
 from avatars.engine.speech.phones import TARGETS, VOWELS
@@ -87,6 +88,36 @@ def test_styles_are_different_voices(spoken: dict[str, Speech]) -> None:
     order = sorted(pitches, key=lambda style: pitches[style])
     assert order == ["deep_man", "man", "alto", "heart", "young", "child"]
     assert pitches["man"] < 0.7 * pitches["heart"] < 0.7 / 1.2 * pitches["child"]
+
+
+def third_formant_hz(speech: Speech) -> float:
+    """The median third resonance in the middle of vowels, by linear prediction (Markel and Gray 1976)."""
+    order, rate_hz, count = 12, 11_000, 275
+    samples = soxr.resample(speech.samples, SAMPLE_RATE_HZ, rate_hz)
+    found = []
+    for phone in speech.phones or ():
+        start = int((phone.start_s + phone.end_s) / 2 * rate_hz) - count // 2
+        if phone.symbol not in VOWELS or phone.end_s - phone.start_s < 0.05 or start < 1:
+            continue
+        piece = (samples[start : start + count] - 0.95 * samples[start - 1 : start - 1 + count]) * np.hamming(count)
+        likeness = np.correlate(piece, piece, "full")[count - 1 : count + order]
+        matrix = likeness[np.abs(np.subtract.outer(np.arange(order), np.arange(order)))]
+        roots = np.roots([1, *-np.linalg.solve(matrix, likeness[1:])])
+        sharp = roots[(roots.imag > 0) & (-np.log(np.abs(roots)) * rate_hz / np.pi < 500)]
+        hertz = np.sort(np.angle(sharp) * rate_hz / 2 / np.pi)
+        found += hertz[hertz > 150][2:3].tolist()
+    return float(np.median(found))
+
+
+def test_five_voices_are_far_apart() -> None:
+    """The pitch of each lies a sixth above the one before, and the smaller the throat the higher its resonances."""
+    text = "The capital of France is Paris. I found the old letters in a drawer downstairs. Please call me tomorrow."
+    said = {style: LocalVoice.shared().say(text, style) for style in ("deep_man", "man", "alto", "heart", "child")}
+    pitches = [pitch_hz(speech.samples) for speech in said.values()]
+    assert all(after > 1.16 * before for before, after in pairwise(pitches)), pitches
+    # The deep man's throat measures as the man's: the two differ in pitch, tilt and pace.
+    deep, man, alto, heart, child = (third_formant_hz(speech) for speech in said.values())
+    assert max(deep, man) < 0.98 * alto < 0.98 * 0.98 * heart < 0.98 * 0.98 * 0.9 * child
 
 
 def test_it_says_the_same_every_time() -> None:
