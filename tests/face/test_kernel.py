@@ -144,7 +144,7 @@ def test_at_rest_the_picture_is_the_source_to_the_bit(rig: Rig) -> None:
 
 
 def test_a_moving_mouth_changes_nothing_outside_its_region(rig: Rig) -> None:
-    still, drawn = KernelRenderer(rig).render(rest()), KernelRenderer(rig).render(AA)
+    still, drawn = KernelRenderer(rig).render(controls(RELAX=0.85)), KernelRenderer(rig).render(AA)
     rows, columns = rig.fields.shape
     top, left = rig.fields.row * 8 - 4, rig.fields.column * 8 - 4
     outside = np.ones((rig.portrait.height, rig.portrait.width), bool)

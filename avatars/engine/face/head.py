@@ -98,11 +98,16 @@ class HeadFields:
         )
         return np.clip(field[..., 0], -1.2, 0.5)
 
-    def displacement(self, controls: Controls) -> Array:
-        """Forward displacement (rows, columns, 2) in pixels for one frame of controls."""
-        return np.asarray((head_weights(controls) @ self._flat).reshape(self.fields.shape[1:]), np.float32)
+    def displacement(self, controls: Controls, smiling: float = 0.0) -> Array:
+        """Forward displacement (rows, columns, 2) in pixels for one frame of controls; see `head_weights`."""
+        return np.asarray((head_weights(controls, smiling) @ self._flat).reshape(self.fields.shape[1:]), np.float32)
 
 
-def head_weights(controls: Controls) -> Array:
-    """The weights (9,) of the fields for one frame of controls."""
-    return controls[HEAD_CONTROLS].astype(np.float32)
+def head_weights(controls: Controls, smiling: float) -> Array:
+    """The weights (9,) of the fields for one frame of controls.
+
+    smiling: how much of a smile the source shows, 0..1. Where the mouth is relaxed its cheeks must come down as well.
+    """
+    weights = controls[HEAD_CONTROLS].astype(np.float32)
+    weights[HEAD_CONTROLS.index(Control.CHEEKS)] -= smiling * controls[Control.RELAX]
+    return weights

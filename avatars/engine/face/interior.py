@@ -17,6 +17,8 @@ from avatars.engine.portrait import Kind
 
 Array = NDArray[np.float32]
 
+# Behind protruded lips an opening is dark: so much of the teeth does full rounding hide.
+HIDDEN_BY_ROUNDING: Final = 0.92
 # Shadows inside a mouth are red: blue and green lose light sooner than red.
 LIGHT_POWERS_BGR: Final = np.array([1.16, 1.06, 0.88], np.float32)
 # The inside of the lips beside the lips themselves: darker, redder.
@@ -27,12 +29,14 @@ LOWER_LIP_INSIDE: Final = np.array([0.60, 0.60, 0.72], np.float32)
 @dataclass(frozen=True, slots=True)
 class Opening:
     """The opening of one frame over a box of pixels. x, y: face coordinates (rows, columns); upper, lower: the inner
-    lips at each x. own, own_alpha: the person's own teeth in place, or None. jaw_drop in IOD."""
+    lips at each x. meets_y: where the lips meet when nothing moves them; the skull and all in it is placed by that.
+    jaw_drop in IOD. own, own_alpha: the person's own teeth in place, or None."""
 
     x: Array
     y: Array
     upper: Array
     lower: Array
+    meets_y: float
     jaw_drop: float
     rounding: float
     tongue: float
@@ -71,7 +75,7 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
 
     drop = opening.jaw_drop
     top = 0.42 * drop + 0.026 - 0.105 * opening.tongue + 0.16 * np.square((x - centre) / 0.34)
-    below = y - top
+    below = y - opening.meets_y - top
     shade = (
         light
         * (0.40 + 0.58 * smoothstep(-0.02, 0.13, below))
@@ -102,19 +106,22 @@ def _teeth(
     """Lower and upper teeth over what is behind them; the person's own upper ones where the source shows them."""
     x, y, drop = opening.x, opening.y, opening.jaw_drop
     depth = y - opening.upper
+    seen = 1 - HIDDEN_BY_ROUNDING * opening.rounding
     row_shade, rise = LOWER_ROW.at(x - centre)
-    edge = drop + 0.020 + (0.03 if opening.press > 0.5 else 0.0) + 0.012 * np.square((x - centre) / 0.2) + rise
-    alpha = np.clip((y - edge) * iod_px + 0.5, 0, 1) * smoothstep(1.05, 0.8, across)
+    level = opening.meets_y + drop + 0.020 + (0.03 if opening.press > 0.5 else 0.0)
+    edge = level + 0.012 * np.square((x - centre) / 0.2) + rise
+    alpha = seen * np.clip((y - edge) * iod_px + 0.5, 0, 1) * smoothstep(1.05, 0.8, across)
     shade = row_shade * (0.60 - 0.30 * across**2) * np.clip(0.30 + depth / 0.20, 0.25, 1)
     colour = _over(colour, palette.tooth * lit * np.maximum(shade, 0)[..., None], alpha)
 
     if opening.own is None or opening.own_alpha is None:
         row_shade, rise = UPPER_ROW.at(x - centre * 0.3)
-        edge = UPPER_EDGE - rise
+        edge = opening.meets_y + UPPER_EDGE - rise
         under = 1 - 0.30 * np.exp(-np.maximum(0, y - edge) / 0.025) * (y > edge)
         colour = np.asarray(colour * under[..., None], np.float32)
         alpha = (
-            np.clip((edge - y) * iod_px + 0.5, 0, 1)
+            seen
+            * np.clip((edge - y) * iod_px + 0.5, 0, 1)
             * smoothstep(edge - UPPER_HEIGHT - 0.01, edge - UPPER_HEIGHT + 0.01, y)
             * smoothstep(1.12, 0.92, across)
         )
@@ -127,7 +134,7 @@ def _teeth(
         colour = _over(
             colour,
             opening.own * (0.25 + 0.75 * lit) * shade[..., None],
-            opening.own_alpha * (1 - 0.45 * opening.rounding),
+            opening.own_alpha * seen,
         )
     return colour
 

@@ -32,9 +32,8 @@ EDGE_BIAS: Final = 0.7
 ROLL_SIGMA_IOD: Final = 0.020
 # Steepness of the logistic curve that follows a Gaussian's integral.
 GAUSSIAN_STEEPNESS: Final = 1.702
-# The lips beside the seam are looked at so far from it, at so many places along it.
-BESIDE_SEAM_IOD: Final = 0.031
-SEAM_PLACES: Final = 65
+# What an open source shows between its lips is gone once so much of it has been relaxed.
+HEALED_AT: Final = 0.35
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -80,7 +79,7 @@ class FaceRenderer:
         rig = self.rig
         self._draw_eyes(controls)
         weights = shape_weights(controls, rig.portrait.kind, source_is_open=rig.mouth.is_open)
-        head = rig.head.displacement(controls)
+        head = rig.head.displacement(controls, rig.smiling)
         moved = bool(np.abs(head).max() > 0.01)
         size = self._padded
         if moved:
@@ -93,6 +92,7 @@ class FaceRenderer:
         full = self._map[: self.height, : self.width]
         sample(self._source, full, self._warped)
         if speaking:
+            self._heal(float(weights[RELAX]))
             if shade is not None:
                 self._shade(shade)
             self._draw_mouth(weights, controls)
@@ -169,11 +169,7 @@ class FaceRenderer:
         self._upper = np.interp(self._x, upper[:, 0], upper[:, 1]).astype(np.float32)
         self._lower = np.interp(self._x, lower[:, 0], lower[:, 1]).astype(np.float32)
         self._y = y
-        along = np.linspace(float(upper[0, 0]), float(upper[-1, 0]), SEAM_PLACES, dtype=np.float32)
-        seam = (np.interp(along, upper[:, 0], upper[:, 1]) + np.interp(along, lower[:, 0], lower[:, 1])) / 2
-        beside = [np.stack([along, seam + side * BESIDE_SEAM_IOD], axis=-1) for side in (-1, 1)]
-        self._along = along
-        self._beside = self._posed(np.stack(beside).astype(np.float32).reshape(-1, 2), head_map)
+        self._corners = float(upper[0, 0]), float(upper[-1, 0])
         self._columns = slice(int(low[0]), int(high[0]))
         self._mouth_box = (
             slice(int(origin[1]) + band.start, int(origin[1]) + band.stop),
@@ -192,6 +188,15 @@ class FaceRenderer:
         origin = self._identity[self.rig.fields.row * STEP_PX, self.rig.fields.column * STEP_PX]
         at = np.clip((pixels - origin).round().astype(int), 0, np.array(head_map.shape[1::-1]) - 1)
         return np.asarray(pixels - (head_map[at[:, 1], at[:, 0]] - (at + origin)), np.float32)
+
+    def _heal(self, relax: float) -> None:
+        """Lips instead of what an open source shows between them; the inside is drawn over that."""
+        if self.rig.healed is None or relax <= 0:
+            return
+        target = self._warped[self._mouth_box]
+        places = np.ascontiguousarray(self._map[self._mouth_box][: target.shape[0], : target.shape[1]])
+        amount = float(smoothstep(0, HEALED_AT, relax))
+        cv2.addWeighted(sample(self.rig.healed, places), amount, target.copy(), 1 - amount, 0, dst=target)
 
     def _shade(self, gain: Array) -> None:
         """Light and shade of the moving skin, over the region of the mouth."""
@@ -232,7 +237,7 @@ class FaceRenderer:
                 own = sample(rig.portrait.picture, place).astype(np.float32)
                 alpha = sample(rig.own_teeth, place)
             opening = Opening(
-                x, y, upper, lower, jaw_drop(weights, rig.mouth),
+                x, y, upper, lower, rig.meets_y, jaw_drop(weights, rig.mouth),
                 float(controls[Control.ROUND]), float(controls[Control.TONGUE]), float(controls[Control.PRESS]),
                 own, alpha,
             )  # fmt: skip
@@ -249,7 +254,7 @@ class FaceRenderer:
 
     def _drawn_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array) -> None:
         """Where the lips of an open drawn mouth meet: one stroke from corner to corner."""
-        low, high = float(self._along[0]), float(self._along[-1])
+        low, high = self._corners
         iod = self.rig.frame.iod_px
         along = np.clip((x - low) / (high - low), 0, 1)
         taper = smoothstep(0, 0.10, along) * smoothstep(1, 0.90, along)
@@ -260,33 +265,18 @@ class FaceRenderer:
         picture += (DRAWN_LINE_SHADE * self.rig.palette.skin - picture) * stroke[..., None].astype(np.float32)
 
     def _contact_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array, relax: float) -> None:
-        """Where the lips of an open source meet its pixels have no line: heal what is left of the teeth, and shade."""
+        """Where the lips of an open source meet its pixels have no line: shade one."""
         rig = self.rig
         iod = rig.frame.iod_px
-        low, high = float(self._along[0]), float(self._along[-1])
+        low, high = self._corners
         along = np.clip((x - low) / (high - low), 0, 1)
         taper = smoothstep(0, 0.22, along) * smoothstep(1, 0.78, along)
         heals = float(smoothstep(0.5, 0.85, relax)) * (1 - smoothstep(0.01, 0.03, gap)) * (taper > 0)
         amount = heals * (0.15 + 0.85 * taper) * smoothstep(0, 0.05, along) * smoothstep(1, 0.95, along)
         distance = np.abs(y - seam)
-        heal = (heals * smoothstep(0.016, 0.008, distance)).astype(np.float32)
-        lips = self._beside_seam(picture, x, y - seam)
-        picture += (lips - picture) * heal[..., None]
         core = (CONTACT_SIGMA_IOD + 0.35 / iod) * (0.6 + 0.4 * taper)
         sigma = np.where(y > seam, 0.026, 0.030)
         loss = amount * (
             0.42 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2)
         )
         picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], np.array([1.10, 1.06, 0.88], np.float32))
-
-    def _beside_seam(self, picture: Array, x: Array, from_seam: Array) -> Array:
-        """The colour of the lips above and below the seam, going over into each other across it: like `picture`."""
-        corner = np.array([self._mouth_box[1].start, self._mouth_box[0].start], np.float32)
-        places = (self._beside - corner).reshape(2, SEAM_PLACES, 2)
-        above, below = sample(picture, places)
-        lowness = np.clip(0.5 + from_seam / 0.032, 0, 1)
-        channels = [
-            np.interp(x, self._along, above[:, k]) * (1 - lowness) + np.interp(x, self._along, below[:, k]) * lowness
-            for k in range(3)
-        ]
-        return np.stack(channels, axis=-1).astype(np.float32)

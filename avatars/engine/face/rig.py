@@ -12,11 +12,13 @@ from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, Eye, find_eye
 from avatars.engine.face.fields import STEP_PX, MouthFields, build_fields, grid_nodes
 from avatars.engine.face.frame import FaceFrame
 from avatars.engine.face.head import HeadFields
+from avatars.engine.face.healing import healed
 from avatars.engine.face.mouthline import MouthLine, find_mouth
 from avatars.engine.face.palette import Palette, measure_palette
 from avatars.engine.face.relax import Relaxation
 from avatars.engine.face.shading import shading_maps
 from avatars.engine.face.teeth import own_teeth
+from avatars.engine.face.weights import RELAX, WEIGHT_COUNT
 from avatars.engine.portrait import LANDMARK_COUNT, Kind, Portrait
 
 SMALLEST_PX: Final = 64
@@ -37,6 +39,7 @@ class Rig:
     eyes: tuple[Eye, Eye]
     shading: NDArray[np.float32] | None
     own_teeth: NDArray[np.float32] | None
+    healed: NDArray[np.uint8] | None
     matte: NDArray[np.float32]
 
     @classmethod
@@ -66,6 +69,7 @@ class Rig:
             ),
             shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
             own_teeth=own_teeth(portrait.picture, frame, mouth, palette) if photo else None,
+            healed=healed(portrait.picture, frame, mouth) if photo and mouth.is_open else None,
             matte=portrait.matte.astype(np.float32) / np.float32(255),
         )
 
@@ -73,6 +77,16 @@ class Rig:
     def smiling(self) -> float:
         """How much of a smile the source shows, 0..1."""
         return float(np.clip((2 * self.mouth.half_width - 0.80) / 0.24, 0, 1)) if self.mouth.is_open else 0.0
+
+    @property
+    def meets_y(self) -> float:
+        """Where the lips meet in the middle when nothing moves them, face coordinates. Those of a closed mouth do at 0."""
+        if not self.mouth.is_open:
+            return 0.0
+        relaxed = np.zeros(WEIGHT_COUNT, np.float32)
+        relaxed[RELAX] = 1.0
+        upper, lower = self.fields.contours(relaxed)
+        return float(upper[len(upper) // 2, 1] + lower[len(lower) // 2, 1]) / 2
 
     def eye_look(self, controls: Controls) -> tuple[float, float, float, float]:
         """How far the left and the right lid are closed, 0..1, and the gaze, x and y in IOD, as coarse as is seen."""

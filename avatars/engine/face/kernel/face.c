@@ -26,7 +26,6 @@
 #define DAMPING 0.7f
 #define CONTOUR_MAX 64
 #define TABLE 256
-#define STRIP 64
 #define TOOTH_TABLE 256
 #define TOOTH_REACH 0.5f
 #define U_OF_B 0.5772f
@@ -66,7 +65,7 @@ typedef struct {
     int32_t region_column, region_row, region_columns, region_rows;
     int32_t contour_count, kind, is_open, plane_stride, half_stride, block_columns, block_rows, scalar;
     float origin_x, origin_y, right_x, right_y, iod_px;
-    float upper_edge, upper_height, gap_iod, spare;
+    float upper_edge, upper_height, meets_y, hidden_by_rounding;
     const float *head;
     const float *upper, *lower;
     const float *shading;
@@ -77,6 +76,7 @@ typedef struct {
     const uint8_t *matte, *matte_half;
     const uint8_t *matte_low, *matte_high;
     const uint8_t *own_teeth;
+    const uint8_t *healed[3];
     Eye eyes[2];
     Colours colours;
 } Avatar;
@@ -703,6 +703,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             up_shade[i] = a->upper_teeth[2 * k];
             up_rise[i] = a->upper_teeth[2 * k + 1];
         }
+    float seen = 1 - a->hidden_by_rounding * f->rounding;
     float press = f->press > 0.5f ? 0.03f : 0, band = fmaxf(0.004f, fminf(0.020f, 0.16f * o->widest));
     INDEPENDENT
     for (int i = 0; i < n; i++) {
@@ -710,7 +711,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
         float across2 = across * across;
         float cavity = fmaxf((0.72f + 0.45f * depth / height - 0.20f * across2) * (0.55f + 0.45f * light), 0.2f);
         float bulge = from_centre / 0.34f;
-        float below = y[i] - (0.42f * drop + 0.026f - 0.105f * f->tongue + 0.16f * bulge * bulge);
+        float below = y[i] - a->meets_y - (0.42f * drop + 0.026f - 0.105f * f->tongue + 0.16f * bulge * bulge);
         float furrow = 1 - 0.22f * bell(from_centre, 0.022f) * smooth(0.02f, 0.09f, below);
         float edge_dark = fminf(across, 1);
         float tongue = light * (0.40f + 0.58f * smooth(-0.02f, 0.13f, below)) * furrow * (1 - 0.35f * edge_dark * edge_dark);
@@ -720,18 +721,18 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
         float low_alpha = 0, low_light = 0, under = 1, up_alpha = 0, up_light = 0;
         if (has_teeth) {
             float bow = from_centre / 0.2f;
-            float low_edge = drop + 0.020f + press + 0.012f * bow * bow + low_rise[i];
-            low_alpha = clampf((y[i] - low_edge) * a->iod_px + 0.5f, 0, 1) * smooth(1.05f, 0.8f, across);
+            float low_edge = a->meets_y + drop + 0.020f + press + 0.012f * bow * bow + low_rise[i];
+            low_alpha = seen * clampf((y[i] - low_edge) * a->iod_px + 0.5f, 0, 1) * smooth(1.05f, 0.8f, across);
             low_light = fmaxf(low_shade[i] * (0.60f - 0.30f * across2) * clampf(0.30f + depth / 0.20f, 0.25f, 1), 0);
         }
         if (has_own) {
             up_light = (1 - 0.45f * smooth(0.55f, 1.05f, across)) * clampf(0.66f + depth / 0.10f, 0.66f, 1);
-            up_alpha = own_alpha[i] * (1 - 0.45f * f->rounding);
+            up_alpha = own_alpha[i] * seen;
         } else if (has_teeth) {
-            float edge = a->upper_edge - up_rise[i], past = y[i] - edge;
+            float edge = a->meets_y + a->upper_edge - up_rise[i], past = y[i] - edge;
             float shadow = 0.30f * fading(-fmaxf(past, 0) / 0.025f);
             under = past > 0 ? 1 - shadow : 1;
-            up_alpha = clampf(-past * a->iod_px + 0.5f, 0, 1) *
+            up_alpha = seen * clampf(-past * a->iod_px + 0.5f, 0, 1) *
                        smooth(edge - a->upper_height - 0.01f, edge - a->upper_height + 0.01f, y[i]) * smooth(1.12f, 0.92f, across);
             up_light = up_shade[i] * (1 - 0.62f * smooth(0.45f, 1.05f, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
                        (1 - 0.10f * smooth(0.03f, 0, -past));
@@ -940,6 +941,15 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
         f.out[f.count++] = alpha;
     }
     fetch(a, &f, rows[4], rows[5], n);
+    if (a->healed[0] && d->f->relax > 0) {
+        uint8_t *lips[2] = {m->bytes[0], m->bytes[1]};
+        Fetch g = half ? chroma_fetch(a, a->healed[1], a->healed[2], lips[0], lips[1]) : luma_fetch(a, a->healed[0], lips[0]);
+        fetch(a, &g, rows[4], rows[5], n);
+        float amount = smooth(0, 0.35f, d->f->relax);
+        for (int p = 0; p < planes; p++)
+            INDEPENDENT
+            for (int i = 0; i < n; i++) out[p][i] = byte_of(out[p][i] + (lips[p][i] - (float)out[p][i]) * amount);
+    }
     if (d->lit) {
         for (int k = 0; k < 3; k++) {
             const float *const light[3] = {m->light, m->tint_u, m->tint_v};
@@ -1157,41 +1167,9 @@ static BoxRow box_row(Drawing *d, int row, int half) {
     return b;
 }
 
-static float out_at(const Drawing *d, int plane, float x, float y) {
-    int half = plane > 0, width = d->a->width >> half, height = d->a->height >> half;
-    if (half) x = (x - 0.5f) * 0.5f, y = (y - 0.5f) * 0.5f;
-    x = clampf(x, 0, width - 1.001f);
-    y = clampf(y, 0, height - 1.001f);
-    int column = (int)x, row = (int)y;
-    const uint8_t *at = d->out[plane] + (ptrdiff_t)row * width + column;
-    float top = at[0] + (at[1] - at[0]) * (x - column), bottom = at[width] + (at[width + 1] - at[width]) * (x - column);
-    return top + (bottom - top) * (y - row);
-}
-
-/* The colour of the lips beside the seam, above and below it, at equal distances along it. */
-typedef struct {
-    float colour[2][3][STRIP + 1];
-} Lips;
-
-static void look_beside_seam(const Drawing *d, Lips *lips) {
-    const Mouth *o = &d->mouth;
-    for (int i = 0; i <= STRIP; i++) {
-        float x = o->low + (o->high - o->low) * i / STRIP;
-        int k = (int)clampf((x - o->low) * o->scale, 0, TABLE);
-        float seam = (o->upper[k] + o->lower[k]) / 2;
-        for (int side = 0; side < 2; side++) {
-            Pair p = place(d->a, &d->m, x, seam + (side ? 0.031f : -0.031f));
-            for (int plane = 0; plane < 3; plane++)
-                lips->colour[side][plane][i] = out_at(d, plane, p.x, p.y) - (plane ? 128 : 16);
-        }
-    }
-}
-
-/* The pixels of an open source have no line where its lips meet: heal what is left of the teeth, and shade. */
+/* The pixels of an open source have no line where its lips meet: shade one. */
 static void contact_line(Drawing *d) {
     const Mouth *o = &d->mouth;
-    Lips lips;
-    look_beside_seam(d, &lips);
     float relaxed = smooth(0.5f, 0.85f, d->f->relax), core_base = 0.0045f + 0.35f / d->a->iod_px;
     for (int half = 0; half < 2; half++)
         for (int row = o->top >> half; row < o->bottom >> half; row++) {
@@ -1205,30 +1183,19 @@ static void contact_line(Drawing *d) {
                 float heals = relaxed * (1 - smooth(0.01f, 0.03f, b.lower[i] - b.upper[i]));
                 if (heals <= 0) continue;
                 float amount = heals * (0.15f + 0.85f * taper) * smooth(0, 0.05f, along) * smooth(1, 0.95f, along);
-                float heal = heals * smooth(0.016f, 0.008f, distance);
                 float core = core_base * (0.6f + 0.4f * taper), wide = from > 0 ? 0.026f : 0.030f;
                 float r = distance / core, s = distance / wide;
                 float left = clampf(1 - amount * (0.42f * fading(-r * r / 2) + 0.24f * fading(-s * s / 2)), 0.05f, 1);
                 float blue = powf(left, 1.10f), green = powf(left, 1.06f), red = powf(left, 0.88f);
                 float light = 0.114f * blue + 0.587f * green + 0.299f * red;
-                float place_x = along * STRIP, lowness = clampf(0.5f + from / 0.032f, 0, 1);
-                int k = place_x >= STRIP ? STRIP - 1 : (int)place_x;
-                float mixed[2];
-                for (int p = 0; p < b.planes; p++) {
-                    const float *above = lips.colour[0][b.first + p] + k, *under = lips.colour[1][b.first + p] + k;
-                    float over = above[0] + (above[1] - above[0]) * (place_x - k);
-                    float below = under[0] + (under[1] - under[0]) * (place_x - k);
-                    float was = b.out[p][i] - (half ? 128.0f : 16.0f);
-                    mixed[p] = was + (over + (below - over) * lowness - was) * heal;
-                }
                 if (!half) {
-                    b.out[0][i] = byte_of(mixed[0] * light + 16);
+                    b.out[0][i] = byte_of((b.out[0][i] - 16) * light + 16);
                     continue;
                 }
                 /* The luma is already darkened: undo that to know how much of it turns into colour. */
                 float luma = (b.luma[2 * i] + b.luma[2 * i + 1] + b.next[2 * i] + b.next[2 * i + 1]) * 0.25f - 16;
-                b.out[0][i] = byte_of(mixed[0] * blue + U_OF_B * luma / light * (blue - light) + 128);
-                b.out[1][i] = byte_of(mixed[1] * red + V_OF_R * luma / light * (red - light) + 128);
+                b.out[0][i] = byte_of((b.out[0][i] - 128) * blue + U_OF_B * luma / light * (blue - light) + 128);
+                b.out[1][i] = byte_of((b.out[1][i] - 128) * red + V_OF_R * luma / light * (red - light) + 128);
             }
         }
 }

@@ -43,11 +43,12 @@ class AvatarStruct(Structure):
         *((name, c_int32) for name in ("contour_count", "kind", "is_open", "plane_stride", "half_stride")),
         *((name, c_int32) for name in ("block_columns", "block_rows", "scalar")),
         *((name, c_float) for name in ("origin_x", "origin_y", "right_x", "right_y", "iod_px")),
-        *((name, c_float) for name in ("upper_edge", "upper_height", "gap_iod", "spare")),
+        *((name, c_float) for name in ("upper_edge", "upper_height", "meets_y", "hidden_by_rounding")),
         *((name, c_void_p) for name in ("head", "upper", "lower", "shading", "contour", "upper_teeth", "lower_teeth")),
         ("source", c_void_p * 3),
         ("plate", c_void_p * 3),
         *((name, c_void_p) for name in ("matte", "matte_half", "matte_low", "matte_high", "own_teeth")),
+        ("healed", c_void_p * 3),
         ("eyes", EyeStruct * 2),
         ("colours", ColoursStruct),
     )

@@ -16,7 +16,7 @@ from avatars.engine.face.eyes import Eye
 from avatars.engine.face.fields import STEP_PX
 from avatars.engine.face.head import head_weights
 from avatars.engine.face.i420 import i420_of, linear_yuv, planes
-from avatars.engine.face.interior import LOWER_LIP_INSIDE, UPPER_LIP_INSIDE
+from avatars.engine.face.interior import HIDDEN_BY_ROUNDING, LOWER_LIP_INSIDE, UPPER_LIP_INSIDE
 from avatars.engine.face.kernel.library import (
     ANIMAL,
     DRAWING,
@@ -99,7 +99,7 @@ class KernelRenderer:
         rig, frame = self.rig, self._frame
         weights = shape_weights(controls, rig.portrait.kind, source_is_open=rig.mouth.is_open)
         relax = float(weights[RELAX])
-        frame.head[:] = head_weights(controls).tolist()
+        frame.head[:] = head_weights(controls, rig.smiling).tolist()
         frame.shapes[:] = weights.tolist()
         frame.shade[:] = shading_weights(controls, relax, smiling=rig.smiling).tolist()
         frame.jaw_drop = jaw_drop(weights, rig.mouth)
@@ -128,8 +128,8 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
     portrait, fields = rig.portrait, rig.fields
     width, height = portrait.width, portrait.height
     rows, columns = rig.nodes.shape[:2]
-    luma, chroma = planes(i420_of(portrait.picture), height, width)
-    source = (_padded(luma), _padded(chroma[0]), _padded(chroma[1]))
+    source = _source_planes(portrait.picture)
+    healed = None if rig.healed is None else _source_planes(rig.healed)
     plate_luma, plate_chroma = planes(i420_of(portrait.plate), height, width)
     plate = (plate_luma, *plate_chroma)
     matte = _padded(portrait.matte)
@@ -169,15 +169,25 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
         *(len(fields.contour_x), KINDS[portrait.kind], rig.mouth.is_open, width, width // 2),
         *(columns, rows, scalar),
         *(frame.origin[0], frame.origin[1], frame.right[0], frame.right[1], frame.iod_px),
-        *(UPPER_EDGE, UPPER_HEIGHT, rig.mouth.gap, 0.0),
+        *(UPPER_EDGE, UPPER_HEIGHT, rig.meets_y, HIDDEN_BY_ROUNDING),
         *(_address(array) for array in (head, upper, lower, shading, contour, *tooth_rows)),
         _addresses(*source),
         _addresses(*plate),
         *(_address(array) for array in (matte, matte_half, matte_low, matte_high, teeth)),
+        _addresses(*healed) if healed else (ctypes.c_void_p * 3)(),
         (EyeStruct * 2)(*eyes),
         colours,
     )
-    kept = (*(head, upper, lower, shading, contour, tooth_rows), plate, matte, matte_half, matte_low, matte_high, teeth)
+    kept = (
+        *(head, upper, lower, shading, contour, tooth_rows),
+        plate,
+        matte,
+        matte_half,
+        matte_low,
+        matte_high,
+        teeth,
+        healed,
+    )
     return _Plan(struct, source, library().face_memory(byref(struct)), (*kept, eye_maps))
 
 
@@ -195,6 +205,12 @@ def _eye(eye: Eye) -> tuple[EyeStruct, tuple[Array, Array]]:
         (ctypes.c_float * 3)(*(linear_yuv(eye.paint_bgr) if eye.paint_bgr is not None else (0, 0, 0))),
     )
     return struct, (whole, half)
+
+
+def _source_planes(picture: Bytes) -> tuple[Bytes, Bytes, Bytes]:
+    """The planes of a BGR picture that pixels are fetched from."""
+    luma, chroma = planes(i420_of(picture), *picture.shape[:2])
+    return _padded(luma), _padded(chroma[0]), _padded(chroma[1])
 
 
 def _padded(plane: Bytes) -> Bytes:
