@@ -5,13 +5,20 @@ from typing import Any
 from django.contrib import admin
 from unfold.admin import ModelAdmin, TabularInline
 
-from avatars.models import Avatar, Build, Pair
+from avatars.models import Avatar, Build, GestureTrigger, Pair
 
 
 class PairInline(TabularInline):  # type: ignore[misc]
     """What an avatar answers word for word."""
 
     model = Pair
+    extra = 0
+
+
+class GestureTriggerInline(TabularInline):  # type: ignore[misc]
+    """Words that set off its gestures."""
+
+    model = GestureTrigger
     extra = 0
 
 
@@ -24,7 +31,7 @@ class AvatarAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("code", "name", "owner__username", "owner__email")
     readonly_fields = ("code", "state", "imx", "poster", "preview", "demo_key", "created_at", "updated_at")
     list_select_related = ("owner",)
-    inlines = (PairInline,)
+    inlines = (PairInline, GestureTriggerInline)
 
     def has_add_permission(self, request: Any) -> bool:
         """Avatars are made in the studio."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 
-from avatars.models import Avatar, Pair
+from avatars.models import Avatar, GestureTrigger, Pair
 from avatars.uploads import check_picture
 from avatars.voices import voice_choices
 
@@ -23,6 +23,7 @@ LICENCES: Final = [
 ]
 POINT_NAMES: Final = ("left_eye", "right_eye", "mouth_left", "mouth_right", "mouth_middle", "chin")
 LARGEST_COORDINATE_PX: Final = 20_000
+LONGEST_PHRASE: Final = 60
 
 
 class SourceForm(forms.Form):
@@ -62,7 +63,8 @@ class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Avatar
-        fields = ["name", "tagline", "persona", "greeting", "voice", "visibility"]
+        fields = ["name", "tagline", "persona", "greeting", "voice", "mood", "idle_gestures", "visibility"]
+        labels = {"idle_gestures": "Small gestures now and then while nobody speaks"}
         widgets = {"persona": forms.Textarea(attrs={"rows": 6})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -83,6 +85,61 @@ class PairForm(forms.ModelForm):  # type: ignore[type-arg]
 
 PairFormSet = forms.inlineformset_factory(
     Avatar, Pair, form=PairForm, extra=0, can_delete=True, max_num=Pair.LIMIT, validate_max=True
+)
+
+
+class GestureTriggerForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Words that set off one gesture."""
+
+    class Meta:
+        model = GestureTrigger
+        fields = ["words", "said_by", "gesture", "stop_on_user_speech", "stop_on_agent_speech"]
+        labels = {
+            "stop_on_user_speech": "Stop while the visitor speaks",
+            "stop_on_agent_speech": "Stop while the avatar speaks",
+        }
+        widgets = {"words": forms.Textarea(attrs={"rows": 2})}
+        error_messages = {
+            "words": {"required": "Write at least one word that sets the gesture off."},
+            "gesture": {"required": "Choose a gesture."},
+        }
+
+    def clean_words(self) -> str:
+        """Return the phrases, one a line, each once.
+
+        Raises `ValidationError` with a sentence for one that nobody could say.
+        """
+        phrases = [" ".join(line.split()) for line in self.cleaned_data["words"].splitlines() if line.strip()]
+        for phrase in phrases:
+            if not any(letter.isalnum() for letter in phrase):
+                raise ValidationError(
+                    f"Nobody says “{phrase[:LONGEST_PHRASE]}”. Write words, one or a phrase on each line."
+                )
+            if len(phrase) > LONGEST_PHRASE:
+                raise ValidationError(
+                    f"“{phrase[:20]}…” is too long to be waited for: {LONGEST_PHRASE} letters at most."
+                )
+        return "\n".join(dict.fromkeys(phrases))
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what could never be seen."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get("stop_on_agent_speech") and given.get("said_by") == GestureTrigger.Speaker.AVATAR:
+            self.add_error(
+                "stop_on_agent_speech",
+                "The avatar's own words set this gesture off, so it would stop at once. Let it go on while the avatar speaks.",
+            )
+        return given
+
+
+GestureTriggerFormSet = forms.inlineformset_factory(
+    Avatar,
+    GestureTrigger,
+    form=GestureTriggerForm,
+    extra=0,
+    can_delete=True,
+    max_num=GestureTrigger.LIMIT,
+    validate_max=True,
 )
 
 

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from avatars.codes import CODE_LENGTH, CODE_PATTERN, new_code
+from avatars.gestures import gesture_choices
 
 
 def _avatar_file(avatar: Avatar, filename: str) -> str:
@@ -59,6 +60,14 @@ class Avatar(models.Model):
         DRAWING = "drawing", "Drawing"
         ANIMAL = "animal", "Animal or other"
 
+    class Mood(models.TextChoices):
+        """What the face shows by nature."""
+
+        NEUTRAL = "neutral", "Neutral"
+        WARM = "warm", "Warm"
+        SERIOUS = "serious", "Serious"
+        CHEERFUL = "cheerful", "Cheerful"
+
     class State(models.TextChoices):
         """How far the avatar has come."""
 
@@ -94,6 +103,8 @@ class Avatar(models.Model):
     persona = models.TextField(max_length=4000, blank=True)
     greeting = models.CharField(max_length=300, blank=True)
     voice = models.CharField(max_length=40, default="heart")
+    mood = models.CharField(max_length=10, choices=Mood.choices, default=Mood.NEUTRAL)
+    idle_gestures = models.BooleanField(default=False)
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PHOTO)
     licence = models.CharField(max_length=200, blank=True)
@@ -138,6 +149,13 @@ class Avatar(models.Model):
         return f"{reverse(view, args=[self.code])}?v={PurePath(name).stem[:12]}" if name else ""
 
     @property
+    def spoken_greeting(self) -> str:
+        """The greeting as it is heard, without the stage directions in it."""
+        from avatars.engine.directions import without_directions
+
+        return " ".join(without_directions(self.greeting)[0].split())
+
+    @property
     def is_ready(self) -> bool:
         """Whether the avatar can be talked to."""
         return self.state == self.State.READY and bool(self.imx)
@@ -167,6 +185,32 @@ class Pair(models.Model):
 
     def __str__(self) -> str:
         return str(self.questions).partition("\n")[0]
+
+
+class GestureTrigger(models.Model):
+    """Words that set off a gesture in a conversation."""
+
+    class Speaker(models.TextChoices):
+        """Who has to say them."""
+
+        AVATAR = "avatar", "the avatar"
+        USER = "user", "the visitor"
+        EITHER = "either", "either of them"
+
+    LIMIT: ClassVar[int] = 40
+
+    avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="triggers")
+    words = models.TextField(max_length=500, help_text="One word or phrase on each line.")
+    said_by = models.CharField(max_length=10, choices=Speaker.choices, default=Speaker.AVATAR)
+    gesture = models.CharField(max_length=40, choices=gesture_choices)
+    stop_on_user_speech = models.BooleanField(default=False)
+    stop_on_agent_speech = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return str(self.words).partition("\n")[0]
 
 
 Avatar.LISTED = Q(visibility=Avatar.Visibility.PUBLIC, state=Avatar.State.READY)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from avatars.builds import TooManyBuilds, create_avatar, resume_with_points, start_build
 from avatars.files import answer_file
-from avatars.forms import AvatarForm, NewAvatarForm, PairFormSet, PointsForm, SourceForm
+from avatars.forms import AvatarForm, GestureTriggerFormSet, NewAvatarForm, PairFormSet, PointsForm, SourceForm
 from avatars.models import Avatar, Build
 from avatars.permissions import can_download, can_edit
 from avatars.progress import build_status
@@ -63,14 +63,17 @@ def detail(request: HttpRequest, code: str) -> HttpResponse:
     avatar = editable(request, code)
     form = AvatarForm(request.POST or None, instance=avatar)
     pairs = PairFormSet(request.POST or None, instance=avatar)
-    if request.method == "POST" and form.is_valid() and pairs.is_valid():
+    triggers = GestureTriggerFormSet(request.POST or None, instance=avatar)
+    # Every one is asked, so that all that is wrong is said at once.
+    if request.method == "POST" and all([form.is_valid(), pairs.is_valid(), triggers.is_valid()]):
         with transaction.atomic():
             # Only what the form holds is written: a build may publish at this very moment.
             avatar.save(update_fields=[*form.cleaned_data, "updated_at"])
             pairs.save()
+            triggers.save()
         messages.success(request, "Saved.")
         return redirect("studio_avatar", avatar.code)
-    return _detail(request, editable(request, code), form=form, pairs=pairs)
+    return _detail(request, editable(request, code), form=form, pairs=pairs, triggers=triggers)
 
 
 def _detail(
@@ -79,6 +82,7 @@ def _detail(
     *,
     form: AvatarForm | None = None,
     pairs: Any = None,
+    triggers: Any = None,
     source_form: SourceForm | None = None,
 ) -> HttpResponse:
     build = avatar.latest_build
@@ -89,6 +93,7 @@ def _detail(
         "build": build,
         "form": form,
         "pairs": pairs or PairFormSet(instance=avatar),
+        "triggers": triggers or GestureTriggerFormSet(instance=avatar),
         "source_form": source_form,
         "build_config": {
             **build_status(avatar, build),
@@ -98,7 +103,8 @@ def _detail(
             "points": build.points if build else None,
         },
     }
-    failed = form.errors or source_form.errors or (pairs is not None and pairs.is_bound and not pairs.is_valid())
+    rows_failed = any(rows is not None and rows.is_bound and not rows.is_valid() for rows in (pairs, triggers))
+    failed = form.errors or source_form.errors or rows_failed
     return render(request, "studio/avatar.html", context, status=422 if failed else 200)
 
 

@@ -54,7 +54,7 @@ def talk(request: HttpRequest, code: str) -> HttpResponse:
         "code": avatar.code,
         "name": avatar.name,
         "ws_url": f"/ws/talk/{avatar.code}/",
-        "greeting": avatar.greeting,
+        "greeting": avatar.spoken_greeting,
         "poster_url": avatar.poster_url,
         "demo_brain": not settings.LLM_URL,
         "debug": settings.DEBUG or "debug" in request.GET,

@@ -26,7 +26,7 @@ from avatars.engine.speech import SAMPLE_RATE_HZ, LocalVoice, Speech
 from benchmarks.live_talk import live_talk
 from benchmarks.measure import Spread, print_result
 from benchmarks.visitor import MICROPHONE_RATE_HZ
-from realtime.agent import Agent, AgentSettings, build_providers
+from realtime.agent import Agent, AgentSettings, Cue, build_providers
 from realtime.agent.protocols import HEARING_RATE_HZ, Samples
 from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
 from realtime.brain import brain_ready, brain_url
@@ -80,6 +80,12 @@ class TimedStage:
         now_s = time.monotonic()
         heard_ms = (min(now_s, self._until_s) - self._begun_s) * 1000
         return Playback(self._turn if now_s < self._until_s else None, max(0.0, heard_ms))
+
+    def play_gesture(self, cue: Cue) -> None:
+        pass
+
+    def user_paused(self) -> None:
+        pass
 
     def queued_ms(self) -> int:
         return max(0, int((self._until_s - time.monotonic()) * 1000))

@@ -7,3 +7,7 @@ class RealtimeConfig(AppConfig):
     """Sessions, signalling and the media worker."""
 
     name = "realtime"
+
+    def ready(self) -> None:
+        """Listen for changes to avatars."""
+        from realtime import signals  # noqa: F401

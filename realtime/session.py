@@ -13,11 +13,12 @@ import structlog
 from numpy.typing import NDArray
 
 from avatars.engine.face import Rig, renderer_of
+from avatars.engine.gestures import UnknownGesture
 from avatars.engine.performer import Performer
-from realtime.agent import Agent, AgentSettings, Providers
+from realtime.agent import Agent, AgentSettings, Cue, Providers
 from realtime.frames import FrameThread
 from realtime.rtc import Outlet, Peer, Tick
-from realtime.stage import LiveStage
+from realtime.stage import LiveStage, Temperament
 from realtime.taskset import TaskSet
 
 logger = structlog.get_logger(__name__)
@@ -27,6 +28,7 @@ CONNECT_WITHIN_S: Final = 20.0
 IDLE_LIMIT_S: Final = 900.0
 STATS_EVERY_S: Final = 2.0
 LONGEST_TEXT: Final = 4000
+LONGEST_NAME: Final = 40
 FRAME_S: Final = 0.04
 
 
@@ -98,7 +100,8 @@ class Connection:
 class Session:
     """Made when a page joins, ended once. Every method runs on the event loop.
 
-    ended: called with the reason and a sentence for the page when the session is over by itself.
+    avatar: its code. temperament: how it looks at first. ended: called with the reason and a sentence for the page when
+    the session is over by itself.
     """
 
     def __init__(
@@ -108,8 +111,11 @@ class Session:
         settings: AgentSettings,
         backstage: Backstage,
         ended: Callable[["Session", str, str], None],
+        avatar: str = "",
+        temperament: Temperament | None = None,
     ) -> None:
         self.id = session_id
+        self.avatar = avatar
         self.rig = rig
         self.reply = ""
         self.connection: Connection | None = None
@@ -119,6 +125,7 @@ class Session:
         self._ended = ended
         performer = Performer(renderer_of(rig), seed=session_id.int % 2**32)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush)
+        self.stage.take_on(temperament or Temperament())
         self.agent = Agent(settings, backstage.providers, self.stage)
         self._agent_started = False
         self._active_s = time.monotonic()
@@ -202,6 +209,8 @@ class Session:
                 self.agent.read(text[:LONGEST_TEXT])
             case "interrupt":
                 self.agent.interrupt()
+            case "gesture" if isinstance(name := message.get("name"), str):
+                self._gesture(name, message)
             case "bye":
                 self._end("left", "")
 
@@ -213,6 +222,18 @@ class Session:
             self.idle_frames += 1
 
     # Inside
+
+    def _gesture(self, name: str, message: dict[str, Any]) -> None:
+        """Play a gesture that the page asks for; tell it where there is none of that name."""
+        cue = Cue(
+            name[:LONGEST_NAME],
+            stop_on_user_speech=message.get("stop_on_user_speech") is True,
+            stop_on_agent_speech=message.get("stop_on_agent_speech") is True,
+        )
+        try:
+            self.stage.play_gesture(cue)
+        except UnknownGesture as refusal:
+            self._tell({"type": "notice", "code": "unknown_gesture", "message": str(refusal)})
 
     def _tell(self, event: dict[str, Any]) -> bool:
         if event["type"] == "caption" and event["who"] == "user":

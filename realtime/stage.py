@@ -4,14 +4,25 @@ import asyncio
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from avatars.engine.performer import Activity, Line, Performer, Playback
+from avatars.engine.gestures import find_gesture
+from avatars.engine.performer import Activity, Line, Mood, Performer, Playback
 from avatars.engine.speech.spoken import Speech
+from realtime.agent import Cue
 
 logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Temperament:
+    """What an avatar's face does by nature: its mood, and whether it gestures of its own accord."""
+
+    mood: Mood = Mood.NEUTRAL
+    idle_gestures: bool = False
 
 
 class LiveStage:
@@ -74,6 +85,25 @@ class LiveStage:
     def set_activity(self, activity: Activity) -> None:
         """How the avatar holds itself."""
         self.performer.set_activity(activity)
+
+    def take_on(self, temperament: Temperament) -> None:
+        """Be like this from now on."""
+        self.performer.set_mood(temperament.mood)
+        self.performer.set_idle_gestures(temperament.idle_gestures)
+
+    def play_gesture(self, cue: Cue) -> None:
+        """Begin a gesture, and tell the page. Raises `UnknownGesture`."""
+        gesture = find_gesture(cue.gesture)
+        self.performer.play_gesture(
+            gesture.name,
+            stop_on_user_speech=cue.stop_on_user_speech,
+            stop_on_agent_speech=cue.stop_on_agent_speech,
+        )
+        self._tell({"type": "gesture", "name": gesture.name})
+
+    def user_paused(self) -> None:
+        """The user has paused; a listener may nod."""
+        self.performer.user_paused()
 
     def send(self, event: dict[str, Any]) -> None:
         """Tell the page."""

@@ -13,8 +13,9 @@ import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
+from avatars.engine.performer import Mood
 from avatars.models import Avatar
-from realtime.agent import AgentSettings, Providers, WrittenPair
+from realtime.agent import AgentSettings, Cue, Providers, SaidBy, Trigger, WrittenPair
 from realtime.frames import FrameThread
 from realtime.likenesses import Likenesses
 from realtime.models import Session as SessionRow
@@ -22,6 +23,7 @@ from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
 from realtime.rtc import OfferRefused
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, open_session, update_session
+from realtime.stage import Temperament
 from realtime.taskset import TaskSet
 
 logger = structlog.get_logger(__name__)
@@ -108,7 +110,10 @@ class MediaWorker:
                 logger.warning("The worker hears nothing", reason=str(error))
                 await asyncio.sleep(RECEIVE_AGAIN_S)
                 continue
-            self._tasks.spawn(self._handle(message))
+            if message["type"] == "temperament":
+                self._take_on(message)
+            else:
+                self._tasks.spawn(self._handle(message))
 
     async def _keep_books(self) -> None:
         """Note what sessions have used, and end those of workers that died."""
@@ -151,6 +156,13 @@ class MediaWorker:
         if session_id not in self.sessions:
             self._locks.pop(session_id, None)
 
+    def _take_on(self, message: dict[str, Any]) -> None:
+        """Let an avatar's owner see in the conversations that go on what they have just chosen."""
+        temperament = Temperament(Mood(message["mood"]), message["idle_gestures"])
+        for session in self.sessions.values():
+            if session.avatar == message["avatar"]:
+                session.stage.take_on(temperament)
+
     async def _open(self, session_id: UUID, message: dict[str, Any]) -> None:
         reply = message["reply"]
         session = self.sessions.get(session_id)
@@ -172,6 +184,8 @@ class MediaWorker:
                 await database_sync_to_async(agent_settings)(avatar),
                 self._backstage,
                 self._session_ended,
+                avatar.code,
+                temperament_of(avatar),
             )
         except Avatar.DoesNotExist:
             await self._say(reply, "media.refused", session_id, code="not_found", message="This avatar is gone.")
@@ -224,4 +238,17 @@ def agent_settings(avatar: Avatar) -> AgentSettings:
         WrittenPair(tuple(line.strip() for line in pair.questions.splitlines() if line.strip()), pair.answer)
         for pair in avatar.pairs.all()
     )
-    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs)
+    triggers = tuple(
+        Trigger(
+            tuple(trigger.words.splitlines()),
+            Cue(trigger.gesture, trigger.stop_on_user_speech, trigger.stop_on_agent_speech),
+            SaidBy(trigger.said_by),
+        )
+        for trigger in avatar.triggers.all()
+    )
+    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs, triggers)
+
+
+def temperament_of(avatar: Avatar) -> Temperament:
+    """How its face is by nature."""
+    return Temperament(Mood(avatar.mood), avatar.idle_gestures)

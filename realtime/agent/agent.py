@@ -11,6 +11,7 @@ import numpy as np
 from avatars.engine.performer import Activity
 from realtime.agent import phrases
 from realtime.agent.bearing import Bearing
+from realtime.agent.cues import Triggers
 from realtime.agent.dialogue import Dialogue, short_prompt, system_prompt
 from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
@@ -60,7 +61,8 @@ class Agent:
         self._dialogue = Dialogue(
             (short_prompt if providers.small_model else system_prompt)(settings), providers.history_letters
         )
-        theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice)
+        self._triggers = Triggers(settings.triggers)
+        theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice, self._triggers)
         self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn)
         turn_taking = TurnTaking(judged=providers.turn_judge is not None)
         self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
@@ -135,6 +137,7 @@ class Agent:
         elif turn is None:
             return
         elif step is Step.TRANSCRIBE:
+            self._stage.user_paused()
             turn.marks.restart(self._ears.speech_ended_s)
             turn.transcribing = self._tasks.spawn(self._transcribe(turn, self._ears.recorder.samples()))
         elif step is Step.JUDGE:
@@ -241,6 +244,8 @@ class Agent:
 
     def _answer(self, turn: UserTurn) -> None:
         self._caption_user(turn, final=True)
+        if cue := self._triggers.by_user(turn.whole_text):
+            self._stage.play_gesture(cue)
         self._speaker.answer(turn)
 
     def _say(self, text: str) -> None:

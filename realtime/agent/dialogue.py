@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from typing import Final
 
+from avatars.engine.gestures import GESTURES
 from realtime.agent.protocols import AgentSettings, Message
 
 PERSONA_LETTERS: Final = 4000
 SHORT_PERSONA_LETTERS: Final = 300
+GESTURE_WORDS: Final = ", ".join(f"[{gesture.word}]" for gesture in GESTURES.values())
 RULES: Final = (
     "You speak aloud, face to face. Answer in one or two short sentences of plain words."
-    " No lists, no emoji, no markdown, no stage directions."
+    " No lists, no emoji, no markdown."
+    f" Your face can move: where it fits, write one of {GESTURE_WORDS} in front of a sentence. No other stage directions."
 )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech.spoken import Speech
+from realtime.agent.cues import Cue, Trigger
 
 Samples = NDArray[np.float32]
 
@@ -115,6 +116,14 @@ class Stage(Protocol):
         """How the avatar should hold itself."""
         ...
 
+    def play_gesture(self, cue: Cue) -> None:
+        """Begin a gesture. Raises `UnknownGesture`."""
+        ...
+
+    def user_paused(self) -> None:
+        """The user, who is being listened to, has paused."""
+        ...
+
     def send(self, event: dict[str, Any]) -> None:
         """Send an event to the browser."""
         ...
@@ -156,7 +165,7 @@ class AgentSettings:
     """Who the avatar is.
 
     persona: the creator's words for the model. voice: a style of the local voice, or the name of a remote one.
-    pairs: answers that its owner wrote.
+    pairs: answers that its owner wrote. triggers: words that set off gestures.
     """
 
     persona: str = ""
@@ -164,3 +173,4 @@ class AgentSettings:
     voice: str = "heart"
     name: str = ""
     pairs: tuple[WrittenPair, ...] = ()
+    triggers: tuple[Trigger, ...] = ()

@@ -1,21 +1,27 @@
 """Follows a reply while it is played: which words have been heard, which caption is due, whether it is over."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
+
+from realtime.agent.cues import Cue
 
 # The last piece ends in a moment of silence; nobody waits for that.
 END_MARGIN_MS: Final = 120
 # A stage that has nothing queued and still does not move has lost the rest.
 STALLED_S: Final = 3.0
+# A gesture that goes with a word begins before it.
+CUE_LEAD_MS: Final = 160
 
 
 @dataclass(slots=True)
 class Piece:
-    """A stretch of text and its place in the reply's sound."""
+    """A stretch of text and its place in the reply's sound; cues: gestures still to come, with their share of it."""
 
     text: str
     start_ms: float
     duration_ms: float = 0.0
+    cues: list[tuple[Cue, float]] = field(default_factory=list)
 
     @property
     def end_ms(self) -> float:
@@ -25,6 +31,8 @@ class Piece:
         """The words of this piece that sounded up to `heard_ms` of the reply."""
         if heard_ms >= self.end_ms - END_MARGIN_MS:
             return self.text
+        if not self.duration_ms:
+            return ""
         words = self.text.split()
         share = max(0.0, heard_ms - self.start_ms) / self.duration_ms
         return " ".join(words[: int(share * len(words))])
@@ -44,9 +52,9 @@ class Recital:
         """How long everything so far takes."""
         return self.pieces[-1].end_ms if self.pieces else 0.0
 
-    def begin(self, text: str) -> None:
-        """A new piece of text follows; its sound comes with `extend`."""
-        self.pieces.append(Piece(text, self.total_ms))
+    def begin(self, text: str, cues: Sequence[tuple[Cue, float]] = ()) -> None:
+        """A new piece of text follows; its sound comes with `extend`. cues: gestures, each at a share 0..1 of it."""
+        self.pieces.append(Piece(text, self.total_ms, cues=list(cues)))
 
     def extend(self, duration_ms: float) -> None:
         """The last piece has this much more sound."""
@@ -70,10 +78,18 @@ class Recital:
             return True
         return False
 
+    def due(self) -> Iterator[Cue]:
+        """The gestures that are to begin now, each once."""
+        for piece in self.pieces:
+            for cue, share in list(piece.cues):
+                if piece.start_ms + share * piece.duration_ms - CUE_LEAD_MS <= self.heard_ms:
+                    piece.cues.remove((cue, share))
+                    yield cue
+
     def caption(self) -> str:
         """The text of every piece that has begun to sound."""
         begun = (p.text for p in self.pieces if p.start_ms < self.heard_ms or p.duration_ms == 0)
-        return " ".join(begun)
+        return " ".join(filter(None, begun))
 
     def heard_text(self) -> str:
         """The words that have been heard."""

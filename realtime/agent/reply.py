@@ -12,12 +12,13 @@ from avatars.engine.performer import Activity
 from avatars.engine.speech.spoken import Speech
 from realtime.agent import phrases
 from realtime.agent.bearing import Bearing
+from realtime.agent.cues import Cue, Triggers
 from realtime.agent.echo_guard import PlayedSound
 from realtime.agent.latency import Mark, TurnMarks
 from realtime.agent.phrases import Failure
 from realtime.agent.protocols import Clock, Message, ProviderError, Providers, ReplyCutShort, Stage, TextToSpeech
 from realtime.agent.recital import Recital
-from realtime.agent.sentences import Splitter
+from realtime.agent.sentences import Passage, Splitter
 from realtime.agent.written_answers import Written
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Theatre:
     played: PlayedSound
     clock: Clock
     voice: str
+    triggers: Triggers
 
 
 @dataclass(slots=True)
@@ -63,10 +65,12 @@ class Reply:
     released_s: float | None = None
     task: asyncio.Task[None] | None = None
     _gate: asyncio.Event = field(default_factory=asyncio.Event)
-    _pieces: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+    _pieces: asyncio.Queue[Passage | None] = field(default_factory=asyncio.Queue)
     _held: list[Callable[[], None]] = field(default_factory=list)
     _voices: list[TextToSpeech] = field(default_factory=list)
     _texts: list[str] = field(default_factory=list)
+    _cued: set[Cue] = field(default_factory=set)
+    _gestured: bool = False
     _caption: str = ""
     _sounding: bool = False
     _seen: bool = False
@@ -138,8 +142,8 @@ class Reply:
                     self._mark(Mark.FIRST_TOKEN)
                     if isinstance(text, Written):
                         splitter = Splitter(WHOLE)
-                    for piece in splitter.push(text):
-                        self._give(piece)
+                    for passage in splitter.push(text):
+                        self._give(passage)
                     if splitter.full:
                         break
         except ReplyCutShort:
@@ -150,42 +154,54 @@ class Reply:
         except Exception as error:
             failure = phrases.INTERNAL
             self._notice(failure, error)
-        for piece in splitter.finish(cut_short=cut_short or failure is not None):
-            self._give(piece)
-        if failure is None and not self._texts:
+        for passage in splitter.finish(cut_short=cut_short or failure is not None):
+            self._give(passage)
+        # A nod is an answer.
+        if failure is None and not self._texts and not self._gestured:
             failure = phrases.NO_ANSWER
             self._notice(failure)
         if failure is not None:
-            self._give(failure.spoken)
+            self._give(Passage(failure.spoken))
         self._pieces.put_nowait(None)
 
-    def _give(self, piece: str) -> None:
+    def _give(self, passage: Passage) -> None:
         # Small models fall into repeating themselves.
-        if piece in self._texts:
+        if passage.text in self._texts:
             return
-        self._texts.append(piece)
-        self._pieces.put_nowait(piece)
+        if passage.text:
+            self._texts.append(passage.text)
+        self._gestured = self._gestured or bool(passage.directions)
+        self._pieces.put_nowait(passage)
+
+    def _cues(self, passage: Passage) -> list[tuple[Cue, float]]:
+        """The gestures that go with a passage: those written in it, and those its words set off for the first time."""
+        written = [(Cue(direction.gesture), direction.share) for direction in passage.directions]
+        set_off = [(cue, at) for cue, at in self.theatre.triggers.by_avatar(passage.text) if cue not in self._cued]
+        self._cued.update(cue for cue, _ in set_off)
+        return written + set_off
 
     async def _speak(self) -> None:
         count = 0
-        while (text := await self._pieces.get()) is not None:
+        while (passage := await self._pieces.get()) is not None:
             if count >= PIECES_BEFORE_GATE:
                 await self._gate.wait()
             if self._gate.is_set() and (too_early_ms := self.theatre.stage.queued_ms() - AHEAD_MS) > 0:
                 await asyncio.sleep(too_early_ms / 1000)
             count += 1
-            await self._say(text)
+            await self._say(passage.text, self._cues(passage))
         self._let_out(self._complete)
 
-    async def _say(self, text: str) -> None:
+    async def _say(self, text: str, cues: list[tuple[Cue, float]]) -> None:
         """Speak one piece with the first voice that can; where none can, it is only shown."""
-        while self._voices:
+        while text and self._voices:
             begun = False
             try:
                 sound = _timed(self._voices[0].speak(text, self.theatre.voice), SOUND_WITHIN_S, SOUND_WITHIN_S)
                 async with aclosing(sound) as parts:
                     async for speech in parts:
-                        self._let_out(partial(self._play, speech, None if begun else text))
+                        self._let_out(
+                            partial(self._play, speech, None if begun else partial(self.recital.begin, text, cues))
+                        )
                         begun = True
                 return
             except Exception as error:
@@ -194,7 +210,7 @@ class Reply:
                 if begun:
                     # Its beginning was heard; said again by another voice it would only confuse.
                     return
-        self._let_out(partial(self.recital.begin, text))
+        self._let_out(partial(self.recital.begin, text, cues))
 
     async def _follow(self) -> None:
         """Send each caption when its first word sounds, until all is heard."""
@@ -205,6 +221,8 @@ class Reply:
             playback = stage.playback()
             mine = playback.heard_ms if playback.turn == self.turn else None
             over = recital.observe(mine, stage.queued_ms(), self.theatre.clock())
+            for cue in recital.due():
+                stage.play_gesture(cue)
             if mine and self.marks is not None and not self._seen:
                 self._seen = True
                 self.marks.mark(Mark.FIRST_FRAME, self.theatre.clock() - mine / 1000)
@@ -217,14 +235,14 @@ class Reply:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _play(self, speech: Speech, begins: str | None) -> None:
+    def _play(self, speech: Speech, begin: Callable[[], None] | None) -> None:
         stage = self.theatre.stage
         if not self._sounding:
             self._sounding = True
             self._mark(Mark.FIRST_AUDIO)
             self.theatre.bearing.be(Activity.SPEAKING)
-        if begins is not None:
-            self.recital.begin(begins)
+        if begin is not None:
+            begin()
         self.recital.extend(speech.duration_s * 1000)
         self.theatre.played.add(self.turn, speech.samples)
         stage.play(self.turn, speech)

@@ -3,7 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
+
+from avatars.engine.directions import Direction, past_direction, without_directions
 
 LONGEST_PIECE: Final = 240
 FIRST_WORDS_AT_LEAST: Final = 4
@@ -42,6 +45,14 @@ def has_words(text: str) -> bool:
     return any(letter.isalnum() for letter in text)
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece in spoken form and the stage directions in it; "" where directions stand behind the last word."""
+
+    text: str
+    directions: tuple[Direction, ...] = ()
+
+
 class Splitter:
     """Takes the text as it comes and gives pieces as soon as they can be spoken: first a clause, then sentences.
 
@@ -52,6 +63,7 @@ class Splitter:
     def __init__(self, most_sentences: int) -> None:
         self._left = most_sentences
         self._waiting = ""
+        self._pending: tuple[Direction, ...] = ()
         self._given = 0
         self._sentences = 0
 
@@ -60,8 +72,8 @@ class Splitter:
         """Nothing more will be taken."""
         return self._sentences >= self._left
 
-    def push(self, text: str) -> Iterator[str]:
-        """Add text; the pieces that are whole now, in spoken form."""
+    def push(self, text: str) -> Iterator[Passage]:
+        """Add text; the pieces that are whole now."""
         self._waiting += text
         while not self.full:
             end = self._end()
@@ -69,28 +81,35 @@ class Splitter:
                 return
             yield from self._take(end)
 
-    def finish(self, *, cut_short: bool = False) -> Iterator[str]:
+    def finish(self, *, cut_short: bool = False) -> Iterator[Passage]:
         """The text is over."""
         rest = self._waiting
-        if self.full or not rest.strip():
-            return
-        whole = rest.rstrip().endswith((".", "!", "?", "…", '"', "'", ")"))
-        if cut_short and not whole and self._sentences:
-            return
-        yield from self._take(len(rest))
+        whole = rest.rstrip().endswith((".", "!", "?", "…", '"', "'", ")", "]"))
+        if not self.full and rest.strip() and (whole or not cut_short or not self._sentences):
+            yield from self._take(len(rest))
+        if self._pending:
+            yield Passage("", self._pending)
+            self._pending = ()
 
-    def _take(self, end: int) -> Iterator[str]:
-        raw, self._waiting = self._waiting[:end], self._waiting[end:]
+    def _take(self, end: int) -> Iterator[Passage]:
+        taken, self._waiting = self._waiting[:end], self._waiting[end:]
+        raw, directions = without_directions(taken)
         piece = spoken_form(raw)
         if not has_words(piece):
+            self._pending += directions
             return
+        directions, self._pending = (*self._pending, *directions), ()
         self._given += 1
         if raw.endswith("\n") or piece.rstrip("\"')]").endswith((".", "!", "?", "…")):
             self._sentences += 1
-        yield piece
+        yield Passage(piece, directions)
 
     def _end(self) -> int | None:
         """Where the next piece ends, None where that cannot be told yet."""
+        end = self._break()
+        return None if end is None else past_direction(self._waiting, end)
+
+    def _break(self) -> int | None:
         text = self._waiting
         sentence = next((m.end() for m in _SENTENCE_END.finditer(text) if self._ends(text[: m.end()])), None)
         if (len(text) if sentence is None else sentence) > LONGEST_PIECE:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from avatars.engine.gestures import find_gesture
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
-from realtime.agent import Agent, AgentSettings, Providers
+from realtime.agent import Agent, AgentSettings, Cue, Providers, Trigger
 from realtime.agent.protocols import Message, ProviderError, Samples
 from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
 
@@ -114,6 +115,9 @@ class FakeStage:
         self.activities: list[Activity] = []
         self.played: list[tuple[int, str]] = []
         self.silenced_s: list[float] = []
+        self.cues: list[Cue] = []
+        self.gestures: list[tuple[str, float]] = []
+        self.pauses = 0
         self._queue: list[tuple[int, float]] = []
         self._turn: int | None = None
         self._heard_ms = 0.0
@@ -163,6 +167,13 @@ class FakeStage:
     def set_activity(self, activity: Activity) -> None:
         self.activities.append(activity)
 
+    def play_gesture(self, cue: Cue) -> None:
+        self.cues.append(cue)
+        self.gestures.append((find_gesture(cue.gesture).word, self._time()))
+
+    def user_paused(self) -> None:
+        self.pauses += 1
+
     def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
 
@@ -180,7 +191,9 @@ class FakeStage:
 class Conversation:
     """An agent among fakes, and what a person can do to it."""
 
-    def __init__(self, *heard: str | Exception, greeting: str = "", **providers: Any) -> None:
+    def __init__(
+        self, *heard: str | Exception, greeting: str = "", triggers: tuple[Trigger, ...] = (), **providers: Any
+    ) -> None:
         self.stage = FakeStage()
         self.ears = FakeSpeechToText(list(heard) or [""])
         self.mind = providers.pop("mind", FakeLanguageModel())
@@ -188,7 +201,7 @@ class Conversation:
         self.judge = providers.pop("judge", FakeJudge())
         self.voice_activity = FakeVoiceActivity()
         self.agent = Agent(
-            AgentSettings(persona="You are a lighthouse.", greeting=greeting, name="Ada"),
+            AgentSettings(persona="You are a lighthouse.", greeting=greeting, name="Ada", triggers=triggers),
             Providers(
                 self.ears, self.mind, self.voice, lambda: self.voice_activity, turn_judge=self.judge, **providers
             ),

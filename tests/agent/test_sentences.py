@@ -10,8 +10,8 @@ from realtime.agent.sentences import LONGEST_PIECE, Splitter, has_words, spoken_
 def split(text: str, most: int = 99, *, letters: int = 3, cut_short: bool = False) -> list[str]:
     """The pieces of a text that comes in bits of so many letters."""
     splitter = Splitter(most)
-    pieces = [p for at in range(0, len(text), letters) for p in splitter.push(text[at : at + letters])]
-    return pieces + list(splitter.finish(cut_short=cut_short))
+    passages = [p for at in range(0, len(text), letters) for p in splitter.push(text[at : at + letters])]
+    return [passage.text for passage in [*passages, *splitter.finish(cut_short=cut_short)]]
 
 
 @pytest.mark.parametrize(

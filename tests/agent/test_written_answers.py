@@ -58,7 +58,7 @@ def test_without_meaning_the_model_answers_everything() -> None:
 def test_a_written_answer_is_spoken_whole() -> None:
     splitter = Splitter(WHOLE)
     pieces = [*splitter.push(PAIRS[0].answer), *splitter.finish(cut_short=False)]
-    assert " ".join(pieces) == PAIRS[0].answer
+    assert " ".join(piece.text for piece in pieces) == PAIRS[0].answer
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from django.core.management import call_command
 
 from avatars.engine.face.sheet import CELL_PX
 from avatars.engine.gestures import GESTURES
+from avatars.engine.performer import Performer
 from avatars.management.commands import contact_sheet, measure_avatar, render_avatar
 from tests.material import MONA_LISA, RACCOON, RACCOON_POINTS
 from tests.portraits import portrait_of
@@ -130,6 +131,22 @@ def test_gestures_are_filmed_with_and_without_words(tmp_path: Path) -> None:
     assert silent["ok"]
     spoken = run("render_avatar", MONA_LISA, "--text", "Hi.", "--gesture", "think", "--gesture", "smile@3", *out)
     assert spoken["frames"] > silent["frames"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_gesture_written_in_the_text_is_played_and_not_spoken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(Performer, "play_gesture", lambda self, name: begun.append(name))
+    plain, directed = (
+        run("render_avatar", MONA_LISA, "--text", text, "--out", tmp_path / "film.mp4")
+        for text in ("Good morning to you.", "[smile] Good morning [nod] to you.")
+    )
+    assert begun == ["smile", "talk_head_nod_subtle"]
+    assert directed["frames"] > plain["frames"]
+    # The longest gesture decides, not further words.
+    assert directed["frames"] < plain["frames"] + GESTURES["smile"].frames
 
 
 @pytest.mark.usefixtures("quick")

@@ -10,6 +10,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from avatars.engine.controls import Control
 from avatars.engine.performer import Line
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
 from realtime import session as session_module
@@ -305,7 +306,10 @@ def test_what_is_typed_reaches_the_agent() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [{}, {"type": "text"}, {"type": "text", "text": 7}, {"type": ["bye"]}, {"type": "dance"}, {"type": None}],
+    [
+        *({}, {"type": "text"}, {"type": "text", "text": 7}, {"type": ["bye"]}, {"type": "dance"}, {"type": None}),
+        *({"type": "gesture"}, {"type": "gesture", "name": 7}, {"type": "gesture", "name": ["nod"]}),
+    ],
 )
 def test_messages_that_say_nothing_are_ignored(message: dict[str, Any]) -> None:
     async def scene(told: Told) -> None:
@@ -313,6 +317,34 @@ def test_messages_that_say_nothing_are_ignored(message: dict[str, Any]) -> None:
         peer.listener.received(message)
         await asyncio.sleep(1)
         assert told.ended == ""
+
+    live(scene)
+
+
+def test_the_page_may_ask_for_a_gesture() -> None:
+    async def scene(told: Told) -> None:
+        peer = await told.connect()
+        peer.listener.received({"type": "gesture", "name": "smile", "stop_on_agent_speech": True})
+        assert peer.events[-1] == {"type": "gesture", "name": "smile"}
+        for index in range(15):
+            peer.listener.perform(tick(index))
+        performer = told.session.stage.performer
+        assert performer.next().controls[Control.SMILE] > 0.3
+        performer.say(1, Line.prepare(Speech(np.zeros(SAMPLE_RATE_HZ, np.float32), (Phone("AA", 0.0, 1.0),))))
+        assert [performer.next() for _ in range(12)][-1].controls[Control.SMILE] == 0
+
+    live(scene)
+
+
+@pytest.mark.parametrize("name", ["somersault", "", "nod" * 10_000])
+def test_a_gesture_nobody_knows_is_told_in_words(name: str) -> None:
+    async def scene(told: Told) -> None:
+        peer = await told.connect()
+        peer.listener.received({"type": "gesture", "name": name})
+        event = peer.events[-1]
+        assert (event["type"], event["code"]) == ("notice", "unknown_gesture")
+        assert "Choose one of nod, shake" in event["message"]
+        assert len(event["message"]) < 300
 
     live(scene)
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from avatars.engine.activity import Activity
-from avatars.engine.performer import Line, Playback
+from avatars.engine.gestures import UnknownGesture
+from avatars.engine.performer import Line, Mood, Playback
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
-from realtime.stage import LiveStage
+from realtime.agent import Cue
+from realtime.stage import LiveStage, Temperament
 
 
 class Actor:
@@ -21,6 +23,8 @@ class Actor:
     def __init__(self) -> None:
         self.said: list[tuple[int, str]] = []
         self.activities: list[Activity] = []
+        self.gestures: list[tuple[str, bool, bool]] = []
+        self.mood, self.idle_gestures, self.pauses = Mood.NEUTRAL, False, 0
         self.queued_ms = 0
         self.cuts = 0
         self.playback = Playback(None, 0.0)
@@ -38,6 +42,18 @@ class Actor:
 
     def set_activity(self, activity: Activity) -> None:
         self.activities.append(activity)
+
+    def set_mood(self, mood: Mood) -> None:
+        self.mood = mood
+
+    def set_idle_gestures(self, on: bool) -> None:
+        self.idle_gestures = on
+
+    def play_gesture(self, name: str, *, stop_on_user_speech: bool, stop_on_agent_speech: bool) -> None:
+        self.gestures.append((name, stop_on_user_speech, stop_on_agent_speech))
+
+    def user_paused(self) -> None:
+        self.pauses += 1
 
     async def has_said(self, count: int) -> None:
         async with asyncio.timeout(10):
@@ -161,3 +177,18 @@ async def test_a_page_that_comes_back_is_told_the_last_state(stage: Stage) -> No
     stage.live.send({"type": "caption", "text": "Hello"})
     stage.live.repeat_state()
     assert stage.events[-1] == {"type": "state", "state": "thinking"}
+
+
+async def test_a_gesture_is_played_and_the_page_told(stage: Stage) -> None:
+    stage.live.play_gesture(Cue("Nod", stop_on_user_speech=True))
+    assert stage.actor.gestures == [("talk_head_nod_subtle", True, False)]
+    assert stage.events == [{"type": "gesture", "name": "talk_head_nod_subtle"}]
+    with pytest.raises(UnknownGesture):
+        stage.live.play_gesture(Cue("somersault"))
+    assert len(stage.events) == 1
+
+
+async def test_a_temperament_and_pauses_reach_the_performer(stage: Stage) -> None:
+    stage.live.take_on(Temperament(Mood.SERIOUS, idle_gestures=True))
+    stage.live.user_paused()
+    assert (stage.actor.mood, stage.actor.idle_gestures, stage.actor.pauses) == (Mood.SERIOUS, True, 1)

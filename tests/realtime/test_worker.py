@@ -7,24 +7,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aioice.ice
 import numpy as np
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.core.files.base import ContentFile
 
+from avatars.engine.controls import Control
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
 from avatars.imx import write_imx
 from avatars.models import Avatar
 from realtime import session as session_module
 from realtime import worker as worker_module
-from realtime.agent import Providers
+from realtime.agent import Cue, Providers, SaidBy, Trigger
 from realtime.models import Session as SessionRow
 from realtime.placement import live_workers
 from realtime.rtc import offer_loopback
-from realtime.worker import FACE_BROKEN, FULL, GONE, STOPPING, MediaWorker
+from realtime.worker import FACE_BROKEN, FULL, GONE, STOPPING, MediaWorker, agent_settings
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.imx.conftest import manifest_of
 from tests.portraits import MONA_LISA, portrait_of
@@ -196,6 +198,41 @@ async def test_a_worker_says_that_it_lives_and_how_much_room_it_has(mona: Avatar
         assert (record.name, record.channel, record.room) == (worker.name, worker.channel, 3)
         await Page(worker, mona.code).open()
         await until(records, lambda found: found[0].sessions == 1)
+
+
+@pytest.fixture
+def serious(make_avatar: Callable[..., Avatar], imx: bytes) -> Avatar:
+    avatar = make_avatar(visibility=Avatar.Visibility.UNLISTED, mood="serious")
+    avatar.imx.save("avatar.imx", ContentFile(imx))
+    return avatar
+
+
+async def test_a_new_mood_is_seen_at_once_and_only_in_conversations_of_that_avatar(
+    mona: Avatar, serious: Avatar
+) -> None:
+    async with working() as worker:
+        await until(lambda: asyncio.to_thread(live_workers), bool)
+        pages = Page(worker, mona.code), Page(worker, serious.code)
+        for page in pages:
+            await page.open()
+
+        async def smiles() -> list[float]:
+            await asyncio.sleep(0)
+            actors = [worker.sessions[UUID(hex=page.session)].stage.performer for page in pages]
+            return [float([a.next(draw=False) for _ in range(30)][-1].controls[Control.SMILE]) for a in actors]
+
+        mona_smiles, serious_smiles = await smiles()
+        assert mona_smiles == 0 > -0.1 > serious_smiles
+        mona.mood = "cheerful"
+        await mona.asave(update_fields=["mood"])
+        mona_smiles, serious_smiles = await until(smiles, lambda found: found[0] > 0.3)
+        assert serious_smiles < -0.1
+
+
+async def test_an_agent_knows_the_words_that_set_gestures_off(mona: Avatar) -> None:
+    await mona.triggers.acreate(words="yes\nof course", gesture="wink", said_by="user", stop_on_user_speech=True)
+    settings = await sync_to_async(agent_settings)(mona)
+    assert settings.triggers == (Trigger(("yes", "of course"), Cue("wink", stop_on_user_speech=True), SaidBy.USER),)
 
 
 async def test_a_full_house_says_so_and_takes_the_next_when_somebody_leaves(mona: Avatar) -> None:

@@ -53,3 +53,8 @@ def test_published_files_change_their_address(avatar: Avatar) -> None:
     avatar.poster.save("poster.jpg", ContentFile(b"other"))
     assert before.split("?")[0] == avatar.poster_url.split("?")[0]
     assert before != avatar.poster_url
+
+
+def test_a_greeting_is_read_without_its_stage_directions() -> None:
+    assert Avatar(greeting="[smile] Hello there [nod]!").spoken_greeting == "Hello there!"
+    assert Avatar(greeting="").spoken_greeting == ""

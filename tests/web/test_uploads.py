@@ -1,5 +1,6 @@
 """Uploading a picture: what is taken, what is refused and in which words."""
 
+import html
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from avatars.builds import UNFINISHED_LIMIT
+from avatars.engine.expression import Mood
+from avatars.engine.gestures import GESTURES
 from avatars.forms import CONSENT_TEXT
 from avatars.models import Avatar, Build
 
@@ -141,13 +144,21 @@ def test_another_picture_keeps_a_ready_avatar_ready(studio: Client, avatar: Avat
     assert avatar.builds.get().state == Build.State.QUEUED
 
 
-TEXTS = {"name": "Grace", "tagline": "t", "persona": "p", "greeting": "g", "voice": "heart", "visibility": "public"}
-NO_PAIRS = {"pairs-TOTAL_FORMS": "0", "pairs-INITIAL_FORMS": "0"}
+TEXTS = {
+    "name": "Grace",
+    "tagline": "t",
+    "persona": "p",
+    "greeting": "g",
+    "voice": "heart",
+    "mood": "neutral",
+    "visibility": "public",
+}
+NO_ROWS = {f"{rows}-{count}_FORMS": "0" for rows in ("pairs", "triggers") for count in ("TOTAL", "INITIAL")}
 
 
 def test_changing_texts_leaves_the_files_alone(studio: Client, avatar: Avatar) -> None:
     before = avatar.imx.name
-    response = studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_PAIRS})
+    response = studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS})
     assert response.status_code == 302
     avatar.refresh_from_db()
     assert (avatar.name, avatar.visibility, avatar.imx.name) == ("Grace", "public", before)
@@ -155,7 +166,7 @@ def test_changing_texts_leaves_the_files_alone(studio: Client, avatar: Avatar) -
 
 def test_written_answers_are_added_changed_and_removed(studio: Client, avatar: Avatar) -> None:
     def save(**pairs: str) -> int:
-        return studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_PAIRS, **pairs}).status_code
+        return studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS, **pairs}).status_code
 
     new = {"pairs-TOTAL_FORMS": "1", "pairs-0-questions": "Who are you?\nYour name?", "pairs-0-answer": "Ada."}
     assert save(**new) == 302
@@ -174,8 +185,73 @@ def test_somebody_elses_answers_cannot_be_changed(studio: Client, avatar: Avatar
     changed = {"pairs-TOTAL_FORMS": "1", "pairs-INITIAL_FORMS": "1", "pairs-0-id": str(theirs.pk)}
     studio.post(
         f"/studio/{avatar.code}/",
-        {**TEXTS, **NO_PAIRS, **changed, "pairs-0-questions": "Who?", "pairs-0-answer": "Mine."},
+        {**TEXTS, **NO_ROWS, **changed, "pairs-0-questions": "Who?", "pairs-0-answer": "Mine."},
     )
     assert not avatar.pairs.exists()
     theirs.refresh_from_db()
     assert theirs.answer == "Not yours."
+
+
+NOD = {
+    "triggers-TOTAL_FORMS": "1",
+    "triggers-0-words": "  of   course \n\nyes\nof course",
+    "triggers-0-said_by": "avatar",
+    "triggers-0-gesture": "talk_head_nod_subtle",
+    "triggers-0-stop_on_user_speech": "on",
+}
+
+
+def test_a_mood_and_words_for_gestures_are_kept(studio: Client, avatar: Avatar) -> None:
+    def save(**fields: str) -> int:
+        return studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS, **fields}).status_code
+
+    assert save(**NOD, mood="warm", idle_gestures="on") == 302
+    avatar.refresh_from_db()
+    assert (avatar.mood, avatar.idle_gestures) == ("warm", True)
+    trigger = avatar.triggers.get()
+    assert (trigger.words, trigger.gesture) == ("of course\nyes", "talk_head_nod_subtle")
+    assert (trigger.said_by, trigger.stop_on_user_speech, trigger.stop_on_agent_speech) == ("avatar", True, False)
+    known = {"triggers-INITIAL_FORMS": "1", "triggers-0-id": str(trigger.pk)}
+    assert save(**{**NOD, **known, "triggers-0-gesture": "wink"}) == 302
+    assert avatar.triggers.get().gesture == "wink"
+    assert save(**{**NOD, **known, "triggers-0-DELETE": "on"}) == 302
+    assert not avatar.triggers.exists()
+    avatar.refresh_from_db()
+    assert (avatar.mood, avatar.idle_gestures) == ("neutral", False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"triggers-0-words": " \n "}, "Write at least one word that sets the gesture off."),
+        ({"triggers-0-words": "yes\n..."}, "Nobody says “...”."),
+        ({"triggers-0-words": "word " * 20}, "is too long to be waited for: 60 letters at most."),
+        ({"triggers-0-gesture": "somersault"}, "Select a valid choice."),
+        ({"triggers-0-gesture": ""}, "Choose a gesture."),
+        ({"triggers-0-stop_on_agent_speech": "on"}, "so it would stop at once"),
+        ({"mood": "furious"}, "Select a valid choice."),
+        ({"triggers-TOTAL_FORMS": "41"}, "at most 40"),
+    ],
+)
+def test_words_that_can_set_nothing_off_are_refused(
+    studio: Client, avatar: Avatar, fields: dict[str, str], sentence: str
+) -> None:
+    response = studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS, **NOD, **fields})
+    assert response.status_code == 422
+    assert sentence in html.unescape(response.content.decode())
+    assert not avatar.triggers.exists()
+
+
+def test_all_that_is_wrong_is_said_at_once(studio: Client, avatar: Avatar) -> None:
+    wrong = {"name": "", "triggers-0-gesture": "", "pairs-TOTAL_FORMS": "1", "pairs-0-questions": "Who?"}
+    page = studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS, **NOD, **wrong}).content.decode()
+    assert page.count('class="errorlist"') == 3
+
+
+def test_the_studio_offers_every_gesture_and_mood(studio: Client, avatar: Avatar) -> None:
+    page = studio.get(f"/studio/{avatar.code}/").content.decode()
+    assert all(f'value="{name}"' in page for name in (*GESTURES, *Mood))
+
+
+def test_moods_are_those_of_the_engine() -> None:
+    assert list(Avatar.Mood.values) == list(Mood)

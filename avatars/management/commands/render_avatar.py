@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from avatars.build import BuildRefused
 from avatars.engine.controls import FRAME_RATE_HZ
+from avatars.engine.directions import Direction, without_directions
 from avatars.engine.gestures import GESTURES, UnknownGesture, find_gesture
 from avatars.engine.performer import Mood
 from avatars.film import Cue, FilmFailed, film
@@ -63,7 +64,12 @@ class Command(BaseCommand):
         points = read_points(options["points"]) if options["points"] else None
         cues = [read_cue(given) for given in options["gesture"]]
         silent = bool(cues) and options["text"] is None and options["audio"] is None
+        written: tuple[Direction, ...] = ()
+        if options["text"] is not None:
+            options["text"], written = without_directions(options["text"])
         speech = None if silent else read_script(options)
+        if speech is not None:
+            cues += [Cue(direction.gesture, direction.share * speech.duration_s) for direction in written]
         portrait = read_portrait(options["source"], points)
         bar = ProgressBar(sys.stderr)
         try:

@@ -71,6 +71,11 @@ export class Conversation extends EventTarget {
     return this.peer?.send(message) ?? false;
   }
 
+  /** Ask for a gesture, by a name such as "nod"; the face answers with a message of type "gesture" when it begins. */
+  gesture(name, { stopOnUserSpeech = false, stopOnAgentSpeech = false } = {}) {
+    return this.say({ type: "gesture", name, stop_on_user_speech: stopOnUserSpeech, stop_on_agent_speech: stopOnAgentSpeech });
+  }
+
   /** The first picture is on the screen. */
   pictureArrived() {
     this.pictured = true;

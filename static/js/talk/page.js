@@ -262,6 +262,7 @@ window.parlo = {
   get phase() {
     return conversation.phase;
   },
+  gesture: (name, options) => conversation.gesture(name, options),
   events,
   video,
 };

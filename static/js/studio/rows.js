@@ -1,0 +1,19 @@
+// Lists of rows in a form: adds empty ones; without this the rows that exist can still be changed and removed.
+
+for (const root of document.querySelectorAll("[data-rows]")) {
+  const list = root.querySelector("[data-row-list]");
+  const template = root.querySelector("[data-row-template]");
+  const add = root.querySelector("[data-add-row]");
+  const total = root.querySelector("[name$=-TOTAL_FORMS]");
+  const most = Number(root.querySelector("[name$=-MAX_NUM_FORMS]").value);
+
+  add.hidden = Number(total.value) >= most;
+  add.addEventListener("click", () => {
+    const row = document.createElement("li");
+    row.innerHTML = template.innerHTML.replaceAll("__prefix__", total.value);
+    list.append(row);
+    total.value = Number(total.value) + 1;
+    add.hidden = Number(total.value) >= most;
+    row.querySelector("textarea").focus();
+  });
+}
