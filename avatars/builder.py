@@ -143,7 +143,8 @@ def publish(build: Build, made: Made) -> None:
         avatar.poster.save("poster.jpg", ContentFile(made.poster), save=False)
         avatar.preview.save("preview.mp4", ContentFile(made.preview), save=False)
         avatar.state, avatar.kind = Avatar.State.READY, made.kind
-        avatar.save(update_fields=["imx", "poster", "preview", "state", "kind", "updated_at"])
+        avatar.width, avatar.height = made.size_px
+        avatar.save(update_fields=["imx", "poster", "preview", "state", "kind", "width", "height", "updated_at"])
         build.state, build.progress, build.finished_at = Build.State.READY, 1.0, timezone.now()
         build.message, build.report = "The avatar is ready.", made.report
         build.save()

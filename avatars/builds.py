@@ -1,5 +1,6 @@
 """Starting and resuming builds, in one transaction each, and removing files that nothing names any more."""
 
+from pathlib import PurePath
 from typing import Any
 
 from django.core.files.base import File
@@ -33,7 +34,7 @@ def create_avatar(owner: Any, form: NewAvatarForm) -> Avatar:
         avatar = Avatar(name=given["name"], licence=given["licence"], greeting=greeting)
         avatar.owner_id = owner.pk
         avatar.save()
-        start_build(avatar, given["source"], kind=given["kind"])
+        start_build(avatar, given["source"], kind=given["kind"], size=given["size"], shot=given["shot"])
     return avatar
 
 
@@ -42,6 +43,8 @@ def start_build(
     source: File[Any],
     *,
     kind: str = "",
+    size: str = Build.Size.SQUARE,
+    shot: str = Build.Shot.FACE,
     points: dict[str, Any] | None = None,
     consent_text: str = CONSENT_TEXT,
 ) -> Build:
@@ -60,7 +63,14 @@ def start_build(
                 )
         now = timezone.now()
         build = Build.objects.create(
-            avatar=avatar, source=source, kind=kind, points=points, consent_at=now, consent_text=consent_text
+            avatar=avatar,
+            source=source,
+            kind=kind,
+            size=size,
+            shot=shot,
+            points=points,
+            consent_at=now,
+            consent_text=consent_text,
         )
         if not avatar.imx:
             avatar.state = Avatar.State.QUEUED
@@ -69,11 +79,34 @@ def start_build(
     return build
 
 
-def resume_with_points(build: Build, points: dict[str, list[float]]) -> bool:
-    """Queue a build again with the face marked by hand; False where it no longer waits for that."""
+def build_with_points(build: Build, points: dict[str, list[float]], kind: str = "") -> bool:
+    """Build with the face marked by hand: go on with a build that waits for it, or build again one that has ended.
+
+    False where the build is under way or its picture is gone. Raises `TooManyBuilds`.
+    """
+    if build.state in Build.FINAL and build.source:
+        with build.source.open("rb") as opened:
+            source = File(opened, name=PurePath(build.source.name or "source").name)
+            start_build(
+                build.avatar,
+                source,
+                kind=kind or build.kind,
+                size=build.size,
+                shot=build.shot,
+                points=points,
+                consent_text=build.consent_text,
+            )
+        return True
     with transaction.atomic():
         resumed = Build.objects.filter(pk=build.pk, state=Build.State.AWAITING_FACE_MARKING).update(
-            state=Build.State.QUEUED, points=points, progress=0.0, stage="", message="", error_code="", attempts=0
+            state=Build.State.QUEUED,
+            points=points,
+            kind=kind or build.kind,
+            progress=0.0,
+            stage="",
+            message="",
+            error_code="",
+            attempts=0,
         )
         if resumed:
             Avatar.objects.filter(pk=build.avatar_id, imx="").update(state=Avatar.State.QUEUED)

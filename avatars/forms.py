@@ -7,7 +7,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 
-from avatars.models import Avatar, GestureTrigger, Pair
+from avatars.models import Avatar, Build, GestureTrigger, Pair
 from avatars.uploads import check_picture
 from avatars.voices import voice_choices
 
@@ -36,6 +36,10 @@ class SourceForm(forms.Form):
         error_messages={"required": "Choose a picture."},
     )
     kind = forms.ChoiceField(label="What it shows", required=False, choices=[("", "Find out"), *Avatar.Kind.choices])
+    size = forms.ChoiceField(
+        label="Size", required=False, choices=Build.Size.choices, initial=Build.Size.SQUARE, widget=forms.RadioSelect
+    )
+    shot = forms.ChoiceField(label="Cropped to", required=False, choices=Build.Shot.choices, initial=Build.Shot.FACE)
     licence = forms.ChoiceField(label="Rights", choices=LICENCES)
     consent = forms.BooleanField(
         label=CONSENT_TEXT, error_messages={"required": "Tick the box: without this consent no avatar is built."}
@@ -47,13 +51,21 @@ class SourceForm(forms.Form):
         upload.name = f"source.{check_picture(upload)}"
         return upload
 
+    def clean_size(self) -> str:
+        """Take the usual size where none was asked for."""
+        return self.cleaned_data["size"] or str(Build.Size.SQUARE)
+
+    def clean_shot(self) -> str:
+        """Show head and shoulders where nothing else was asked for."""
+        return self.cleaned_data["shot"] or str(Build.Shot.FACE)
+
 
 class NewAvatarForm(SourceForm):
     """Everything a new avatar starts with."""
 
     name = forms.CharField(max_length=60, error_messages={"required": "Give your avatar a name."})
 
-    field_order = ["name", "source", "kind", "licence", "consent"]
+    field_order = ["name", "source", "kind", "shot", "size", "licence", "consent"]
 
 
 class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -144,9 +156,10 @@ GestureTriggerFormSet = forms.inlineformset_factory(
 
 
 class PointsForm(forms.Form):
-    """The six points of a face placed by hand, as JSON, in pixels of the picture."""
+    """The six points of a face placed by hand, as JSON, in pixels of the picture, and what sort of face it is."""
 
     points = forms.CharField()
+    kind = forms.ChoiceField(required=False, choices=[("", "As before"), *Avatar.Kind.choices])
 
     def clean_points(self) -> dict[str, list[float]]:
         """Read the points.
@@ -155,22 +168,30 @@ class PointsForm(forms.Form):
         """
         try:
             given = json.loads(self.cleaned_data["points"])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValidationError("The points could not be read. Place them again.") from error
-        if not isinstance(given, dict):
-            raise ValidationError("The points could not be read. Place them again.")
-        points: dict[str, list[float]] = {}
-        for name in POINT_NAMES:
-            point = given.get(name)
-            words = name.replace("_", " ")
-            if not isinstance(point, list) or len(point) != 2:
-                raise ValidationError(f"The point for the {words} is missing.")
-            if not all(_is_coordinate(value) for value in point):
-                raise ValidationError(f"The point for the {words} lies outside the picture.")
-            points[name] = [float(value) for value in point]
-        if math.dist(points["left_eye"], points["right_eye"]) < 4:
-            raise ValidationError("The eyes lie on each other. Place one point on each eye.")
-        return points
+        return read_points(given)
+
+
+def read_points(given: Any) -> dict[str, list[float]]:
+    """Return six points from JSON values.
+
+    Raises `ValidationError` with a sentence when one is missing or is no pair of numbers.
+    """
+    if not isinstance(given, dict):
+        raise ValidationError("The points could not be read. Place them again.")
+    points: dict[str, list[float]] = {}
+    for name in POINT_NAMES:
+        point = given.get(name)
+        words = name.replace("_", " ")
+        if not isinstance(point, list) or len(point) != 2:
+            raise ValidationError(f"The point for the {words} is missing.")
+        if not all(_is_coordinate(value) for value in point):
+            raise ValidationError(f"The point for the {words} lies outside the picture.")
+        points[name] = [float(value) for value in point]
+    if math.dist(points["left_eye"], points["right_eye"]) < 4:
+        raise ValidationError("The eyes lie on each other. Place one point on each eye.")
+    return points
 
 
 def _is_coordinate(value: Any) -> bool:

@@ -26,6 +26,7 @@ class Made:
     poster: bytes
     preview: bytes
     kind: str
+    size_px: tuple[int, int]
     report: dict[str, Any]
 
 
@@ -34,7 +35,7 @@ def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, 
 
     Raises `Refused`.
     """
-    from avatars.build import BuildRefused, FacePoints, Stage, build_avatar
+    from avatars.build import BuildRefused, FacePoints, Shot, Stage, build_avatar
     from avatars.engine.portrait import Kind
     from avatars.imx import open_imx
 
@@ -46,6 +47,8 @@ def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, 
         report = build_avatar(
             source,
             out,
+            size=build.size_px,
+            shot=Shot(build.shot),
             points=FacePoints.from_json(points) if points else None,
             kind=Kind(build.kind) if build.kind else None,
             licence=build.avatar.licence,
@@ -60,5 +63,6 @@ def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, 
         poster=opened.poster(),
         preview=opened.preview() or b"",
         kind=str(opened.manifest.kind),
+        size_px=(opened.manifest.width, opened.manifest.height),
         report=report.to_json(),
     )

@@ -112,6 +112,8 @@ class Avatar(models.Model):
     imx = models.FileField(upload_to=_avatar_file, blank=True)
     poster = models.FileField(upload_to=_avatar_file, blank=True)
     preview = models.FileField(upload_to=_avatar_file, blank=True)
+    width = models.PositiveSmallIntegerField(default=512, help_text="Of the picture, in pixels.")
+    height = models.PositiveSmallIntegerField(default=512, help_text="Of the picture, in pixels.")
     demo = models.BooleanField(default=False)
     demo_key = models.CharField(max_length=40, unique=True, null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -154,6 +156,13 @@ class Avatar(models.Model):
         from avatars.engine.directions import without_directions
 
         return " ".join(without_directions(self.greeting)[0].split())
+
+    @property
+    def shape(self) -> str:
+        """The shape of the picture in one word: square, tall or wide."""
+        if self.width == self.height:
+            return "square"
+        return "tall" if self.height > self.width else "wide"
 
     @property
     def is_ready(self) -> bool:
@@ -228,12 +237,28 @@ class Build(models.Model):
         READY = "ready", "Done"
         FAILED = "failed", "Failed"
 
+    class Size(models.TextChoices):
+        """The avatar's picture, width x height in pixels."""
+
+        SQUARE = "512x512", "Square, 512x512"
+        SQUARE_LARGE = "768x768", "Large square, 768x768"
+        TALL = "720x1280", "Portrait, 720x1280"
+        WIDE = "1280x720", "Landscape, 1280x720"
+
+    class Shot(models.TextChoices):
+        """How much of the character is in the picture."""
+
+        FACE = "face", "Head and shoulders"
+        FIGURE = "figure", "The whole figure"
+
     FINAL: ClassVar[frozenset[str]] = frozenset({State.READY, State.FAILED})
 
     avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="builds")
     source = models.FileField(upload_to=_source_file)
     points = models.JSONField(null=True, blank=True)
     kind = models.CharField(max_length=10, choices=Avatar.Kind.choices, blank=True)
+    size = models.CharField(max_length=9, choices=Size.choices, default=Size.SQUARE)
+    shot = models.CharField(max_length=10, choices=Shot.choices, default=Shot.FACE)
     state = models.CharField(max_length=24, choices=State.choices, default=State.QUEUED)
     stage = models.CharField(max_length=40, blank=True)
     progress = models.FloatField(default=0.0)
@@ -253,3 +278,9 @@ class Build(models.Model):
 
     def __str__(self) -> str:
         return f"build {self.pk} of {self.avatar.code}"
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the avatar's picture in pixels."""
+        width, _, height = self.size.partition("x")
+        return int(width), int(height)

@@ -31,6 +31,9 @@ def build_status(avatar: Avatar, build: Build | None) -> dict[str, Any]:
         "warnings": (build.report or {}).get("warnings", []) if build else [],
         "poster_url": avatar.poster_url,
         "preview_url": avatar.preview_url,
+        "width": avatar.width,
+        "height": avatar.height,
+        "shape": avatar.shape,
     }
 
 

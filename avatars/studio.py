@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from avatars.builds import TooManyBuilds, create_avatar, resume_with_points, start_build
+from avatars.builds import TooManyBuilds, build_with_points, create_avatar, start_build
 from avatars.files import answer_file
 from avatars.forms import AvatarForm, GestureTriggerFormSet, NewAvatarForm, PairFormSet, PointsForm, SourceForm
 from avatars.models import Avatar, Build
@@ -87,7 +87,7 @@ def _detail(
 ) -> HttpResponse:
     build = avatar.latest_build
     form = form or AvatarForm(instance=avatar)
-    source_form = source_form or SourceForm()
+    source_form = source_form or SourceForm(initial=_as_before(build))
     context: dict[str, Any] = {
         "avatar": avatar,
         "build": build,
@@ -100,7 +100,9 @@ def _detail(
             "ws_url": f"/ws/build/{avatar.code}/",
             "source_url": reverse("studio_source", args=[avatar.code]) if build else "",
             "points_url": reverse("studio_points", args=[avatar.code]),
-            "points": build.points if build else None,
+            "points": _marked(build),
+            "kind": (build.kind if build else "") or (avatar.kind if avatar.imx else ""),
+            "can_mark": build is not None and bool(build.source),
         },
     }
     rows_failed = any(rows is not None and rows.is_bound and not rows.is_valid() for rows in (pairs, triggers))
@@ -108,18 +110,37 @@ def _detail(
     return render(request, "studio/avatar.html", context, status=422 if failed else 200)
 
 
+def _as_before(build: Build | None) -> dict[str, str]:
+    """Return what another picture is offered with: the size and the shot that the last one had."""
+    return {"size": build.size, "shot": build.shot} if build else {}
+
+
+def _marked(build: Build | None) -> dict[str, Any] | None:
+    """Return where the six points stand now: as marked, or as the build found the face; None for neither."""
+    if build is None:
+        return None
+    found: dict[str, Any] | None = (build.report or {}).get("measures", {}).get("points")
+    return build.points or found
+
+
 @login_required
 @require_POST
 def points(request: HttpRequest, code: str) -> HttpResponse:
-    """Take the six points of a face and resume the build."""
+    """Take the six points of a face and go on with the build, or build again."""
     avatar = editable(request, code)
     build = avatar.latest_build
     form = PointsForm(request.POST)
     if build is None or not form.is_valid():
         for sentence in form.errors.get("points", ["There is no build to mark a face for."]):
             messages.error(request, str(sentence))
-    elif not resume_with_points(build, form.cleaned_data["points"]):
-        messages.error(request, "This build does not wait for a face to be marked.")
+    else:
+        try:
+            if not build_with_points(build, form.cleaned_data["points"], form.cleaned_data["kind"]):
+                messages.error(request, "This build does not wait for a face to be marked.")
+        except TooManyBuilds as refusal:
+            messages.error(request, str(refusal))
+        except FileNotFoundError:
+            messages.error(request, "The picture is gone. Upload it again.")
     return redirect("studio_avatar", avatar.code)
 
 
@@ -132,7 +153,8 @@ def replace(request: HttpRequest, code: str) -> HttpResponse:
     if form.is_valid():
         try:
             avatar.licence = form.cleaned_data["licence"]
-            start_build(avatar, form.cleaned_data["source"], kind=form.cleaned_data["kind"])
+            given = form.cleaned_data
+            start_build(avatar, given["source"], kind=given["kind"], size=given["size"], shot=given["shot"])
             return redirect("studio_avatar", avatar.code)
         except TooManyBuilds as refusal:
             form.add_error(None, str(refusal))

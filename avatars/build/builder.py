@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from avatars.build.framing import Shot
 from avatars.build.points import FacePoints
 from avatars.build.portrait import SIZE_DEFAULT, draft_portrait
 from avatars.build.preview import film
@@ -45,6 +46,7 @@ def build_avatar(
     out: Path,
     *,
     size: tuple[int, int] = SIZE_DEFAULT,
+    shot: Shot = Shot.FACE,
     points: FacePoints | None = None,
     kind: Kind | None = None,
     licence: str = "",
@@ -53,7 +55,8 @@ def build_avatar(
 ) -> BuildReport:
     """Make the avatar file `out` of the picture `source`.
 
-    size: (width, height) in pixels, even. points: the face marked by hand, for pictures in which none is found.
+    size: (width, height) in pixels, even. shot: how much of the character is shown.
+    points: the face marked by hand, for pictures in which none is found.
     licence, consent: words kept in the file. Raises `BuildRefused`.
     """
     if not out.parent.is_dir():
@@ -64,7 +67,7 @@ def build_avatar(
         clock.begin(stage)
         progress(stage, share, message)
 
-    drafted = draft_portrait(source, size=size, points=points, kind=kind, progress=watched)
+    drafted = draft_portrait(source, size=size, shot=shot, points=points, kind=kind, progress=watched)
     portrait = drafted.portrait
     watched(Stage.CHECK, *BEGINS[Stage.CHECK])
     try_mouth(Rig.from_portrait(portrait), drafted.findings)

@@ -1,6 +1,6 @@
 """A file of a stranger becomes a picture: recognised by content, measured before it is decoded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.build.orientation import exif_orientation, turned
+from avatars.build.points import FacePoints
 from avatars.build.refusal import BuildRefused
 from avatars.imx.pictures import Header, PictureError, PictureType, read_header
 
@@ -60,6 +61,17 @@ def decode(path: Path) -> Source:
         if alpha is not None:
             alpha = np.asarray(cv2.resize(alpha, picture.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)
     return Source(picture, alpha, scale, header)
+
+
+def upright(opened: Source, points: FacePoints) -> tuple[Source, FacePoints, bool]:
+    """Turn a picture whose marked face lies on its side or head by quarters until it is upright; tell if that was so."""
+    height, width = opened.picture.shape[:2]
+    quarters = points.quarter_turns()
+    if quarters == 0:
+        return opened, points, False
+    picture = np.ascontiguousarray(np.rot90(opened.picture, quarters))
+    alpha = None if opened.alpha is None else np.ascontiguousarray(np.rot90(opened.alpha, quarters))
+    return replace(opened, picture=picture, alpha=alpha), points.turned(quarters, width, height), True
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,6 +1,7 @@
-"""Where the frame lies around a face: a news portrait, with room for hair above and shoulders below."""
+"""Where the frame lies: around a face as in a news portrait, with room for hair and shoulders, or around a figure."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import cv2
@@ -20,9 +21,26 @@ FOREHEAD_AT: Final = 0.24
 FOREHEAD_SLACK: Final = 0.10
 CENTRE_SLACK: Final = 0.08
 
+FIGURE_MARGIN: Final = 0.04
+"""Room around a whole figure, in its heights."""
+FIGURE_FACE_MIN_PX: Final = 96.0
+FIGURE_SOLID: Final = 96
+
 OUTSIDE_COST: Final = 6.0
 TIGHTNESS_COST: Final = 1.0
 EXTENDED_WARNING: Final = 0.06
+SOFTER: Final = ((0.03, 0.05), (0.12, 0.22))
+"""Beyond the picture: blurs and where each is complete, in heights of the frame."""
+SMALL_SIGMA_PX: Final = 4.0
+
+
+class Shot(StrEnum):
+    """How much of the character is in the frame."""
+
+    FACE = "face"
+    """Head and shoulders."""
+    FIGURE = "figure"
+    """All of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +95,54 @@ def frame_around(landmarks: NDArray[np.float32], picture_size: tuple[int, int], 
     return best
 
 
+def frame_figure(
+    matte: NDArray[np.uint8], landmarks: NDArray[np.float32], size: tuple[int, int], *, cut_out: bool
+) -> tuple[Frame, bool]:
+    """Choose the frame for the whole figure that a matte (height, width) of the picture shows around a face.
+
+    cut_out: there is nothing around the figure, so that the frame may reach beyond the picture.
+    Returns the frame and whether all of the figure is in it: it is cropped from the head downwards where the picture
+    does not reach far enough, or where its face would be drawn less than `FIGURE_FACE_MIN_PX` high.
+    """
+    left, top, right, bottom = _figure_box(matte, landmarks)
+    picture_height, picture_width = matte.shape
+    aspect = size[0] / size[1]
+    face_px = max(float(np.hypot(*(landmarks[CHIN, :2] - landmarks[FOREHEAD_TOP, :2]))), 1.0)
+    margin = FIGURE_MARGIN * max(bottom - top, (right - left) / aspect)
+    if not cut_out:
+        # Where the picture's edge cuts the figure, there is no margin to be had.
+        margin = min(margin, max(top, picture_height - bottom, left, picture_width - right))
+    needed = max(bottom - top, (right - left) / aspect) + 2 * margin
+    height = min(needed, face_px * size[1] / FIGURE_FACE_MIN_PX)
+    if not cut_out:
+        height = min(height, picture_height, picture_width / aspect)
+    width = height * aspect
+    fits_across, fits_down = width >= right - left, height >= bottom - top
+    start = (left + right) / 2 - width / 2 if fits_across else float(landmarks[:, 0].mean()) - width / 2
+    above = (top + bottom) / 2 - height / 2 if fits_down else top - margin
+    if not cut_out:
+        start = float(np.clip(start, 0, picture_width - width))
+        above = float(np.clip(above, 0, picture_height - height))
+    frame = Frame(round(start), round(above), max(2, round(width)), max(2, round(height)))
+    return frame, fits_across and fits_down
+
+
+def _figure_box(matte: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    """Return left, top, right, bottom of the part of a matte that holds the face; never less than the face itself."""
+    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
+    _, labels = cv2.connectedComponents((matte > FIGURE_SOLID).astype(np.uint8))
+    height, width = matte.shape
+    at = np.clip(landmarks[:, :2].round().astype(int), 0, (width - 1, height - 1))
+    touched = labels[at[:, 1], at[:, 0]]
+    touched = touched[touched > 0]
+    if touched.size:
+        rows, columns = np.nonzero(labels == np.bincount(touched).argmax())
+        low = np.minimum(low, (columns.min(), rows.min()))
+        high = np.maximum(high, (columns.max() + 1, rows.max() + 1))
+    low, high = np.maximum(low, 0), np.minimum(high, (width, height))
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
 def _inside(start: float, length: float, available: int, slack: float) -> float:
     """Move an interval towards the inside of 0..available by at most `slack`."""
     if start < 0:
@@ -124,8 +190,18 @@ def _softened(
     inside[top : frame.height - bottom, left : frame.width - right] = 255
     small = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST)
     distance = cv2.distanceTransform(255 - small, cv2.DIST_L2, 5)
-    blurred = cv2.GaussianBlur(drawn, (0, 0), 0.03 * size[1], borderType=cv2.BORDER_REPLICATE)
-    share = np.clip(distance / (0.05 * size[1]), 0, 1)
-    if drawn.ndim == 3:
-        share = share[:, :, None]
-    return np.asarray((drawn * (1 - share) + blurred * share).round(), np.uint8)
+    softened = drawn.astype(np.float32)
+    for sigma, reach in SOFTER:
+        blurred = _wide_blur(drawn, sigma * size[1])
+        share = np.clip(distance / (reach * size[1]), 0, 1)
+        softened += (blurred - softened) * (share[:, :, None] if drawn.ndim == 3 else share)
+    return np.asarray(softened.round(), np.uint8)
+
+
+def _wide_blur(picture: NDArray[np.uint8], sigma_px: float) -> NDArray[np.float32]:
+    """Blur a picture, by way of a small one: so wide a blur leaves no detail to be lost."""
+    scale = min(1.0, SMALL_SIGMA_PX / sigma_px)
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma_px * scale, borderType=cv2.BORDER_REPLICATE)
+    wide = cv2.resize(small, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return wide.astype(np.float32)

@@ -45,6 +45,11 @@ class FacePoints:
             raise _bad("Give all six points as two numbers each: " + ", ".join(names) + ".")
         return cls(**values)
 
+    @classmethod
+    def of(cls, landmarks: NDArray[np.float32]) -> "FacePoints":
+        """Return where the six points stand on a mesh (478, 3) that was found."""
+        return cls(*((round(float(x), 1), round(float(y), 1)) for x, y in anchors(landmarks)))
+
     def to_json(self) -> dict[str, list[float]]:
         """Return the points as JSON values."""
         return {field.name: [float(value) for value in getattr(self, field.name)] for field in fields(self)}

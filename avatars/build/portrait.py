@@ -1,6 +1,6 @@
 """From a picture file to a portrait: everything of a build that is about the face."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.build.cutout import character_matte, clean_plate
-from avatars.build.decode import Source, decode
+from avatars.build.decode import NEUTRAL_BGR, Source, decode, upright
 from avatars.build.drawn import fitted_to_drawing
-from avatars.build.framing import EXTENDED_WARNING, Frame, cut, frame_around
+from avatars.build.framing import EXTENDED_WARNING, Frame, Shot, cut, frame_around, frame_figure
 from avatars.build.inspection import Findings, chosen_face, inspect_face
 from avatars.build.points import FacePoints, fitted_mesh
 from avatars.build.refusal import BuildRefused
@@ -36,16 +36,22 @@ class Drafted:
 
 
 def picture_portrait(
-    source: Path, points: FacePoints | None = None, *, size: tuple[int, int] = SIZE_DEFAULT, kind: Kind | None = None
+    source: Path,
+    points: FacePoints | None = None,
+    *,
+    size: tuple[int, int] = SIZE_DEFAULT,
+    shot: Shot = Shot.FACE,
+    kind: Kind | None = None,
 ) -> Portrait:
     """Return the portrait of a picture file handed in at run time, no `.imx` made. Raises `BuildRefused`."""
-    return draft_portrait(source, size=size, points=points, kind=kind).portrait
+    return draft_portrait(source, size=size, shot=shot, points=points, kind=kind).portrait
 
 
 def draft_portrait(
     source: Path,
     *,
     size: tuple[int, int] = SIZE_DEFAULT,
+    shot: Shot = Shot.FACE,
     points: FacePoints | None = None,
     kind: Kind | None = None,
     progress: Progress = silent,
@@ -62,12 +68,17 @@ def draft_portrait(
     opened = decode(source)
     begin(Stage.DETECT)
     if points is not None:
-        opened, points = _upright(opened, points.scaled(opened.scale), findings)
+        opened, points, turned = upright(opened, points.scaled(opened.scale))
+        if turned:
+            findings.warnings.append("The picture was turned so that the face is upright.")
     landmarks, faces_found = _found(opened, points, findings)
     begin(Stage.CROP)
     picture_size = (opened.picture.shape[1], opened.picture.shape[0])
     frame = frame_around(landmarks, picture_size, size)
-    picture = cut(opened.picture, frame, size)
+    if shot is Shot.FIGURE:
+        frame = _around_figure(opened, landmarks, frame, size, findings)
+    # Around what was cut out there is nothing to be mirrored.
+    picture = cut(opened.picture, frame, size, beyond=None if opened.alpha is None else NEUTRAL_BGR)
     alpha = None if opened.alpha is None else cut(opened.alpha, frame, size, beyond=(0,))
     outside = frame.outside_share(*picture_size)
     if outside > EXTENDED_WARNING and alpha is None:
@@ -95,7 +106,7 @@ def draft_portrait(
         findings=findings,
         faces_found=faces_found,
         source_kind=_source_kind(kind, points),
-        recipe=_recipe(opened, frame, marked),
+        recipe=_recipe(opened, frame, shot, marked),
     )
 
 
@@ -108,16 +119,18 @@ def check_size(size: tuple[int, int]) -> None:
         )
 
 
-def _upright(opened: Source, points: FacePoints, findings: Findings) -> tuple[Source, FacePoints]:
-    """Turn a picture whose face lies on its side or head by quarters, until the eyes are side by side above the chin."""
-    height, width = opened.picture.shape[:2]
-    quarters = points.quarter_turns()
-    if quarters == 0:
-        return opened, points
-    findings.warnings.append("The picture was turned so that the face is upright.")
-    picture = np.ascontiguousarray(np.rot90(opened.picture, quarters))
-    alpha = None if opened.alpha is None else np.ascontiguousarray(np.rot90(opened.alpha, quarters))
-    return replace(opened, picture=picture, alpha=alpha), points.turned(quarters, width, height)
+def _around_figure(
+    opened: Source, landmarks: NDArray[np.float32], closest: Frame, size: tuple[int, int], findings: Findings
+) -> Frame:
+    """Return the frame of the whole figure; the frame of the face where the picture has no room for a larger one."""
+    shown = Perception.shared().matte(opened.picture) if opened.alpha is None else opened.alpha
+    frame, whole = frame_figure(shown, landmarks, size, cut_out=opened.alpha is not None)
+    if whole:
+        return frame
+    findings.warnings.append(
+        "The whole figure does not fit into this size with a face large enough to be seen speaking; it was cropped."
+    )
+    return frame if frame.height > closest.height else closest
 
 
 def _found(opened: Source, points: FacePoints | None, findings: Findings) -> tuple[NDArray[np.float32], int]:
@@ -128,6 +141,7 @@ def _found(opened: Source, points: FacePoints | None, findings: Findings) -> tup
     faces = Perception.shared().faces(opened.picture)
     face = chosen_face(faces, findings)
     inspect_face(opened.picture, face, opened.scale, findings)
+    findings.measures["points"] = FacePoints.of(face.landmarks).scaled(1 / opened.scale).to_json()
     return face.landmarks, len(faces)
 
 
@@ -145,10 +159,11 @@ def _source_kind(kind: Kind, points: FacePoints | None) -> SourceKind:
     return SourceKind.DRAWING if kind is Kind.DRAWING else SourceKind.PHOTO
 
 
-def _recipe(opened: Source, frame: Frame, points: FacePoints | None) -> dict[str, Any]:
+def _recipe(opened: Source, frame: Frame, shot: Shot, points: FacePoints | None) -> dict[str, Any]:
     return {
         "source": {"type": opened.header.type.value, "width": opened.header.width, "height": opened.header.height},
         "scale": round(opened.scale, 6),
+        "shot": str(shot),
         "frame": [frame.left, frame.top, frame.width, frame.height],
         "points": None if points is None else points.to_json(),
     }

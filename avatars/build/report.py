@@ -11,8 +11,9 @@ class BuildReport:
     """The outcome of a build; times are seconds of this process.
 
     warnings: sentences for the creator about what could be better.
-    measures: pose_deg, iod_px, face_height_px (in the source), sharpness, brightness, opening_iod, matte_share,
-        source_scale, and from the check stage opening_a_iod, closure_m_iod (None where they cannot be measured).
+    measures: points (the six, in the source), pose_deg, iod_px, face_height_px (in the source), sharpness,
+        brightness, opening_iod, matte_share, source_scale, outside_share, and from the check stage opening_a_iod,
+        closure_m_iod (None where they cannot be measured).
     """
 
     ok: bool

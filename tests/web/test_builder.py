@@ -23,7 +23,7 @@ def made(build: Build, source: Path, out: Path, progress: Any) -> Made:
     progress("faces", 0.2, "Looking for the face.")
     progress("rig", 0.7, "Fitting.")
     out.write_bytes(b"new imx")
-    return Made(out, b"poster", b"film", "drawing", {"faces_found": 1})
+    return Made(out, b"poster", b"film", "drawing", (720, 1280), {"faces_found": 1})
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def test_a_build_publishes_everything_at_once(build: Build, use: Any) -> None:
     assert (build.state, build.progress, build.report) == (Build.State.READY, 1.0, {"faces_found": 1})
     assert avatar.is_ready
     assert avatar.kind == Avatar.Kind.DRAWING
+    assert (avatar.width, avatar.height, avatar.shape) == (720, 1280, "tall")
     assert avatar.imx.read() == b"new imx"
     assert avatar.poster.read() == b"poster"
     entry = UsageEntry.objects.get()

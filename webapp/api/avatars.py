@@ -81,6 +81,8 @@ class NewAvatarSerializer(serializers.Serializer[Avatar]):
     name = serializers.CharField(max_length=60)
     source = serializers.FileField(help_text="A JPEG, PNG or WebP picture.")  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=Avatar.Kind.choices, required=False)
+    size = serializers.ChoiceField(choices=Build.Size.choices, required=False)
+    shot = serializers.ChoiceField(choices=Build.Shot.choices, required=False)
     licence = serializers.ChoiceField(choices=LICENCES)
     consent = serializers.BooleanField(help_text=CONSENT_TEXT)
 

@@ -31,6 +31,15 @@ def canonical_mesh() -> NDArray[np.float32]:
     return mesh
 
 
+@cache
+def canonical_triangles() -> NDArray[np.int32]:
+    """Return which points of the mean face are joined: (898, 3) int32 landmark ids. Read-only."""
+    with np.load(weight_path(Weight.FACE_MESH), allow_pickle=False) as stored:
+        triangles = np.asarray(stored["triangles"], np.int32)
+    triangles.setflags(write=False)
+    return triangles
+
+
 def head_pose(landmarks: NDArray[np.float32]) -> Pose:
     """Return the pose of landmarks (478, 3) as seen from straight ahead, wherever in the picture the face is."""
     mesh = canonical_mesh().astype(np.float64)

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from avatars.build import BuildRefused, BuildReport, FacePoints, Stage, build_avatar
+from avatars.build import BuildRefused, BuildReport, FacePoints, Shot, Stage, build_avatar
 from avatars.engine.portrait import Kind
 
 BAR_WIDTH = 24
@@ -72,6 +72,9 @@ class Command(BaseCommand):
         parser.add_argument("--points", type=Path, help="JSON file with six points of the face, in picture pixels")
         parser.add_argument("--size", type=size_argument, default=(512, 512), help="width x height, such as 512x512")
         parser.add_argument(
+            "--shot", type=Shot, choices=list(Shot), default=Shot.FACE, help="head and shoulders, or the whole figure"
+        )
+        parser.add_argument(
             "--kind", type=Kind, choices=list(Kind), help="what the picture shows; found out without it"
         )
         parser.add_argument("--licence", default="", help="licence of the picture, kept in the file")
@@ -88,6 +91,7 @@ class Command(BaseCommand):
                 options["source"],
                 options["out"],
                 size=options["size"],
+                shot=options["shot"],
                 points=points,
                 kind=options["kind"],
                 licence=options["licence"],

@@ -12,11 +12,17 @@ const bar = root.querySelector("progress");
 const link = root.querySelector("[data-build-link]");
 const messages = root.querySelectorAll("[data-build-message]");
 const stages = [...root.querySelectorAll("[data-stages] [data-stage]")];
-const marking = new FaceMarking(
-  root.querySelector("[data-marking]"),
-  root.querySelector("[data-points-form]"),
-  root.querySelector("[data-marking-status]"),
-);
+let socket = null;
+const marking = new FaceMarking(root.querySelector("[data-marking-panel]"), (question) => {
+  if (socket?.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(question));
+  return true;
+});
+
+function openMarking() {
+  root.toggleAttribute("data-marking-open", true);
+  marking.open(config.source_url, config.points, config.kind);
+}
 
 function showStages(status) {
   const now = stages.findIndex((item) => item.dataset.stage === status.stage);
@@ -27,10 +33,11 @@ function showStages(status) {
   });
 }
 
-function showFace({ poster_url: poster, preview_url: preview }) {
+function showFace({ poster_url: poster, preview_url: preview, width, height, shape }) {
   const face = root.querySelector("[data-ready-face]");
   if (!poster || face.querySelector("img")?.getAttribute("src") === poster) return;
-  const image = new Image(512, 512);
+  const image = new Image(width, height);
+  face.dataset.shape = shape;
   image.src = poster;
   image.alt = "Portrait of the finished avatar";
   face.replaceChildren(image);
@@ -54,7 +61,8 @@ function show(status) {
   bar.value = status.progress;
   for (const element of messages) if (element.textContent !== status.message) element.textContent = status.message;
   showStages(status);
-  if (status.state === "awaiting_face_marking") marking.open(config.source_url, config.points);
+  if (status.state === "awaiting_face_marking") openMarking();
+  if (status.state === "queued" || status.state === "running") root.toggleAttribute("data-marking-open", false);
   if (status.state === "failed") root.querySelector("[data-replace]").open = true;
   if (status.state === "ready") showFace(status);
   showWarnings(status.warnings);
@@ -62,12 +70,15 @@ function show(status) {
 
 function follow(attempt = 0) {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(new URL(config.ws_url, `${scheme}//${location.host}`));
+  socket = new WebSocket(new URL(config.ws_url, `${scheme}//${location.host}`));
   socket.addEventListener("message", (event) => {
     attempt = 0;
     link.textContent = "";
-    show(JSON.parse(event.data));
+    const told = JSON.parse(event.data);
+    if (told.type === "sketch") marking.sketched(told);
+    else show(told);
   });
+  socket.addEventListener("open", () => marking.connected());
   socket.addEventListener("close", (event) => {
     const sentence = CLOSED_FOR_GOOD[event.code];
     link.textContent = sentence ?? "The live view lost its connection and tries again.";
@@ -75,5 +86,13 @@ function follow(attempt = 0) {
   });
 }
 
+for (const button of root.querySelectorAll("[data-mark-again]")) {
+  button.hidden = !config.can_mark;
+  button.addEventListener("click", () => {
+    openMarking();
+    root.querySelector("[data-marking-panel]").scrollIntoView({ block: "start" });
+    root.querySelector("[data-marking]").focus({ preventScroll: true });
+  });
+}
 show(config);
 follow();
