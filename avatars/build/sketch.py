@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +12,8 @@ from avatars.build.framing import CHIN, FOREHEAD_TOP, Frame, cut
 from avatars.build.points import FacePoints, fitted_mesh
 from avatars.build.trial import sound_a, sound_m
 from avatars.engine.controls import Controls
-from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face import Renderer, Rig, renderer_of
+from avatars.engine.face.i420 import bgr_of
 from avatars.engine.portrait import Kind, Portrait
 from avatars.imx.pictures import encode_jpeg
 
@@ -46,7 +46,7 @@ def sketch_face(opened: Source, points: FacePoints, kind: Kind) -> Sketch:
     if kind is Kind.DRAWING:
         landmarks = fitted_to_drawing(picture, landmarks, marked=True)
     matte = np.full(picture.shape[:2], 255, np.uint8)
-    renderer = FaceRenderer(Rig.from_portrait(Portrait(picture, landmarks, matte, picture, kind)))
+    renderer = renderer_of(Rig.from_portrait(Portrait(picture, landmarks, matte, picture, kind)))
     return Sketch(_drawn(renderer, sound_a()), _drawn(renderer, sound_m()))
 
 
@@ -58,6 +58,5 @@ def _close_up(landmarks: NDArray[np.float32]) -> Frame:
     return Frame(round(float(left)), round(float(top)), side, side)
 
 
-def _drawn(renderer: FaceRenderer, controls: Controls) -> bytes:
-    picture: NDArray[np.uint8] = np.asarray(cv2.cvtColor(renderer.render(controls), cv2.COLOR_YUV2BGR_I420), np.uint8)
-    return encode_jpeg(picture, QUALITY)
+def _drawn(renderer: Renderer, controls: Controls) -> bytes:
+    return encode_jpeg(bgr_of(renderer.render(controls)), QUALITY)
