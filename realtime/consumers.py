@@ -15,6 +15,7 @@ from django.core.cache import cache
 
 from avatars.models import Avatar
 from avatars.permissions import can_talk, can_view
+from realtime.ice import ice_servers
 from realtime.placement import WorkerRecord, find_worker, least_loaded
 from realtime.tokens import Place, issue_token, read_token
 
@@ -182,7 +183,8 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
                 "type": "ready",
                 "session": self.session.hex,
                 "token": issue_token(Place(self.session, self.worker.name), self.avatar.code),
-                "ice_servers": settings.ICE_SERVERS,
+                "ice_servers": ice_servers(self.session),
+                "ice_policy": settings.ICE_POLICY,
             }
         )
 

@@ -17,6 +17,7 @@ from avatars.engine.gestures import UnknownGesture
 from avatars.engine.performer import Performer
 from realtime.agent import Agent, AgentSettings, Cue, Providers
 from realtime.frames import FrameThread
+from realtime.ice import worker_network
 from realtime.rtc import Outlet, Peer, Tick
 from realtime.stage import LiveStage, Temperament
 from realtime.taskset import TaskSet
@@ -48,7 +49,7 @@ class Connection:
         self._session = session
         rig = session.rig
         self.outlet = Outlet(rig.portrait.width, rig.portrait.height)
-        self.peer = Peer(self.outlet, self)
+        self.peer = Peer(self.outlet, self, worker_network(session.id))
         self._loop = asyncio.get_running_loop()
 
     # The peer's listener, on the event loop
@@ -136,7 +137,7 @@ class Session:
     # What the worker calls
 
     async def answer(self, sdp: str, reply: str) -> str:
-        """Answer a page's offer with a new connection; an older one is dropped. Raises `OfferRefused`."""
+        """Answer a page's offer with a new connection; an older one is dropped. Raises as `Peer.answer` does."""
         connection = Connection(self)
         old, self.connection = self.connection, connection
         self.reply = reply

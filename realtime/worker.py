@@ -20,7 +20,7 @@ from realtime.frames import FrameThread
 from realtime.likenesses import Likenesses
 from realtime.models import Session as SessionRow
 from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
-from realtime.rtc import OfferRefused
+from realtime.rtc import OfferRefused, Unreachable
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, open_session, update_session
 from realtime.stage import Temperament
@@ -204,8 +204,11 @@ class MediaWorker:
     async def _answer(self, session: Session, sdp: str, reply: str) -> None:
         try:
             answer = await session.answer(sdp, reply)
-        except OfferRefused as refusal:
-            await self._say(reply, "media.refused", session.id, code="offer", message=str(refusal))
+        except (OfferRefused, Unreachable) as refusal:
+            code = "offer" if isinstance(refusal, OfferRefused) else "unreachable"
+            await self._say(reply, "media.refused", session.id, code=code, message=str(refusal))
+            if isinstance(refusal, Unreachable):
+                await self._close(session, SessionRow.Reason.FAILED)
             return
         await self._say(reply, "media.answer", session.id, sdp=answer)
 

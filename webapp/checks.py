@@ -8,6 +8,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from webapp.ice import parse_addresses, parse_ports, read_url, urls_of
+
+# Enough that nobody guesses it; it makes every credential.
+SHORTEST_SECRET = 16
+
 
 def _error(number: int, message: str, hint: str) -> Error:
     return Error(message, hint=hint, id=f"parlo.E{number:03}")
@@ -19,8 +24,85 @@ def ice_servers(**_: Any) -> list[CheckMessage]:
     if not settings.ICE_SERVERS_ERROR:
         return []
     return [
-        _error(1, settings.ICE_SERVERS_ERROR, 'Write for example ICE_SERVERS=[{"urls":"stun:stun.example.org:3478"}]')
+        _error(
+            1,
+            settings.ICE_SERVERS_ERROR,
+            "Write for example ICE_SERVERS=stun:turn.example.org:3478,turn:turn.example.org:3478 and the server's "
+            'TURN_SECRET; or [{"urls":"turn:turn.example.org:3478","username":"…","credential":"…"}]',
+        )
     ]
+
+
+@register()
+def ice_policies(**_: Any) -> list[CheckMessage]:
+    """The policies are ones there are, and have the servers they need."""
+    found: list[CheckMessage] = []
+    urls = [read_url(url) for url in urls_of(settings.ICE_SERVERS)]
+    if settings.ICE_POLICY not in {"all", "relay"}:
+        found.append(_error(11, f"ICE_POLICY is {settings.ICE_POLICY!r}.", "Write ICE_POLICY=all or ICE_POLICY=relay."))
+    elif settings.ICE_POLICY == "relay" and not any(url.relays for url in urls):
+        message = "ICE_POLICY is relay, but ICE_SERVERS names no TURN server, so no browser could connect."
+        found.append(_error(12, message, "Add a turn: address to ICE_SERVERS, or write ICE_POLICY=all."))
+    policy = settings.MEDIA_ICE_POLICY
+    if policy not in {"direct", "all", "relay"}:
+        hint = "Write MEDIA_ICE_POLICY=direct, MEDIA_ICE_POLICY=all or MEDIA_ICE_POLICY=relay."
+        found.append(_error(13, f"MEDIA_ICE_POLICY is {policy!r}.", hint))
+    elif policy != "direct" and not any(url.for_media_worker and (url.relays or policy == "all") for url in urls):
+        message = f"MEDIA_ICE_POLICY is {policy}, but ICE_SERVERS names no server that the media worker can use."
+        hint = (
+            "Name one it understands: turn:host:port (over UDP), turn:host:port?transport=tcp or turns:host:port (over TLS); "
+            "the host by its name or its IPv4 address."
+        )
+        found.append(_error(14, message, hint))
+    return found
+
+
+@register()
+def turn_secret(**_: Any) -> list[CheckMessage]:
+    """The shared secret is one, is used, and gives credentials of a sensible life."""
+    found: list[CheckMessage] = []
+    if settings.TURN_SECRET and not any(read_url(url).relays for url in urls_of(settings.ICE_SERVERS)):
+        message = "TURN_SECRET is set, but ICE_SERVERS names no TURN server."
+        found.append(Warning(message, hint="Write ICE_SERVERS=turn:turn.example.org:3478", id="parlo.W010"))
+    if 0 < len(settings.TURN_SECRET) < SHORTEST_SECRET:
+        message = (
+            f"TURN_SECRET has {len(settings.TURN_SECRET)} characters; whoever guesses it can use your TURN server."
+        )
+        found.append(Warning(message, hint="Make one with: openssl rand -hex 32", id="parlo.W011"))
+    if not 60 <= settings.TURN_CREDENTIAL_S <= 86_400:
+        message = f"TURN_CREDENTIAL_S is {settings.TURN_CREDENTIAL_S}."
+        found.append(_error(15, message, "Choose from 60 seconds to 86400, which is a day."))
+    return found
+
+
+@register()
+def media_ports(**_: Any) -> list[CheckMessage]:
+    """The media worker's ports are a range, with room for all its conversations."""
+    try:
+        ports = parse_ports(settings.MEDIA_PORTS)
+    except ValueError as error:
+        return [_error(16, str(error), "Write for example MEDIA_PORTS=50000-50199, and open these ports for UDP.")]
+    conversations = settings.MEDIA_WORKERS * settings.MEDIA_WORKER_CAPACITY
+    if ports is None or len(ports) >= 2 * conversations:
+        return []
+    return [
+        Warning(
+            f"MEDIA_PORTS has {len(ports)} ports for {conversations} conversations. One takes a port for each address of "
+            "this machine, and for a moment twice that when a page reconnects.",
+            hint=f"Give it {4 * conversations} or more.",
+            id="parlo.W012",
+        )
+    ]
+
+
+@register()
+def media_addresses(**_: Any) -> list[CheckMessage]:
+    """The announced addresses are addresses."""
+    try:
+        parse_addresses(settings.MEDIA_ADDRESSES)
+    except ValueError as error:
+        return [_error(17, str(error), "Write the public address of this machine: MEDIA_ADDRESSES=203.0.113.7")]
+    return []
 
 
 @register()

@@ -281,14 +281,21 @@ UNFOLD = {"SITE_TITLE": "Parlo", "SITE_HEADER": "Parlo", "SITE_URL": "/", "SITE_
 
 # Conversation
 
-# What browsers are told; the media worker itself needs none.
+# STUN and TURN: what browsers are told, and the media worker where MEDIA_ICE_POLICY lets it use them.
+TURN_SECRET = env.str("TURN_SECRET", "")
+TURN_CREDENTIAL_S = _number("TURN_CREDENTIAL_S", 3600)
 try:
-    ICE_SERVERS, ICE_SERVERS_ERROR = parse_ice_servers(env.str("ICE_SERVERS", "[]")), ""
+    ICE_SERVERS = parse_ice_servers(env.str("ICE_SERVERS", ""), shared_secret=bool(TURN_SECRET))
+    ICE_SERVERS_ERROR = ""
 except ValueError as error:
     # Reported by webapp.checks, which keeps `manage.py run` from starting.
     ICE_SERVERS, ICE_SERVERS_ERROR = [], str(error)
 # Offer 127.0.0.1 to browsers even where there is a network; only for browsers on this machine.
 ICE_LOOPBACK = env.bool("ICE_LOOPBACK", False)
+ICE_POLICY = env.str("ICE_POLICY", "") or "all"
+MEDIA_ICE_POLICY = env.str("MEDIA_ICE_POLICY", "") or "direct"
+MEDIA_ADDRESSES = env.list("MEDIA_ADDRESSES", default=[])
+MEDIA_PORTS = env.str("MEDIA_PORTS", "")
 BRAIN_PORT = _number("BRAIN_PORT", 8091)
 LLM_URL = env.str("LLM_URL", "")
 LLM_MODEL = env.str("LLM_MODEL", "")

@@ -2,7 +2,20 @@
 
 from realtime.rtc.clock import FRAME_S, FrameClock, Tick
 from realtime.rtc.loopback import offer_loopback
+from realtime.rtc.network import Network, TurnServer, Unreachable
 from realtime.rtc.peer import OfferRefused, Peer, PeerListener
 from realtime.rtc.tracks import Outlet
 
-__all__ = ["FRAME_S", "FrameClock", "OfferRefused", "Outlet", "Peer", "PeerListener", "Tick", "offer_loopback"]
+__all__ = [
+    "FRAME_S",
+    "FrameClock",
+    "Network",
+    "OfferRefused",
+    "Outlet",
+    "Peer",
+    "PeerListener",
+    "Tick",
+    "TurnServer",
+    "Unreachable",
+    "offer_loopback",
+]

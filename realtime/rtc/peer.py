@@ -8,14 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import numpy as np
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
+from aiortc import MediaStreamTrack, RTCDataChannel, RTCRtpSender, RTCSessionDescription
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription, candidate_from_sdp
@@ -23,6 +16,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from realtime.rtc.network import Network, Unreachable, apply_network, new_connection
 from realtime.rtc.tracks import Outlet
 from realtime.taskset import TaskSet
 
@@ -64,11 +58,11 @@ class PeerListener(Protocol):
 class Peer:
     """An answered connection. Make it, `answer` the offer, add candidates as they come, `close` it in every case."""
 
-    def __init__(self, outlet: Outlet, listener: PeerListener) -> None:
+    def __init__(self, outlet: Outlet, listener: PeerListener, network: Network) -> None:
         self._outlet = outlet
         self._listener = listener
-        # An empty list: by default the library asks a public server for its address.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._network = network
+        self._connection = new_connection(network)
         self._channel: RTCDataChannel | None = None
         self._tasks = TaskSet("a connection")
         self._answered = asyncio.Event()
@@ -84,7 +78,10 @@ class Peer:
         return str(self._connection.connectionState)
 
     async def answer(self, offer_sdp: str) -> str:
-        """Take the browser's offer and return the answer's SDP. Raises `OfferRefused` with a sentence."""
+        """Take the browser's offer and return the answer's SDP.
+
+        Raises `OfferRefused` with a sentence, and `Unreachable` with one where no browser could get here.
+        """
         connection = self._connection
         for track, order in ((self._outlet.face, VIDEO_ORDER), (self._outlet.voice, ("audio/opus",))):
             connection.addTrack(track)
@@ -100,8 +97,9 @@ class Peer:
             answer = await connection.createAnswer()
             self._follow_codec()
             self._hear_soon()
+            apply_network(self._network, connection)
             await connection.setLocalDescription(answer)
-        except OfferRefused:
+        except (OfferRefused, Unreachable):
             raise
         except Exception as error:
             log.info("offer refused: %s: %s", type(error).__name__, error)

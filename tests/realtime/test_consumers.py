@@ -18,6 +18,7 @@ from realtime.consumers import LONGEST_CANDIDATE, LONGEST_SDP, LOST_AFTER_MISSED
 from realtime.placement import LOST_AFTER_S
 from realtime.tokens import Place, issue_token, read_token
 from tests.realtime.signalling import FakeWorker, PageSocket
+from webapp.ice import turn_credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,10 +58,24 @@ async def test_a_page_that_joins_is_given_a_place(page: PageSocket, shared: Avat
     assert (asked["avatar"], asked["user"], asked["again"]) == (shared.code, None, False)
     ready = await page.hear()
     assert ready["type"] == "ready"
-    assert ready["ice_servers"] == settings.ICE_SERVERS
+    assert (ready["ice_servers"], ready["ice_policy"]) == (settings.ICE_SERVERS, settings.ICE_POLICY)
     session = UUID(hex=ready["session"])
     assert session.hex == asked["session"]
     assert read_token(ready["token"], shared.code) == Place(session, "one")
+    await page.go()
+
+
+async def test_a_page_gets_turn_credentials_of_its_session(page: PageSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "ICE_SERVERS", [{"urls": "turn:t.example"}])
+    monkeypatch.setattr(settings, "TURN_SECRET", "north")
+    monkeypatch.setattr(settings, "ICE_POLICY", "relay")
+    ready = await opened(page, FakeWorker())
+    (server,) = ready["ice_servers"]
+    until, name = server["username"].split(":")
+    assert name == ready["session"]
+    assert turn_credentials("north", name, int(until)) == (server["username"], server["credential"])
+    assert ready["ice_policy"] == "relay"
+    assert "north" not in str(ready)
     await page.go()
 
 

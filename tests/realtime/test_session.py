@@ -25,8 +25,8 @@ from tests.portraits import MONA_LISA, rig_of
 class FakePeer:
     """A connection that answers what it is offered, and is moved by the test."""
 
-    def __init__(self, outlet: Any, listener: Any) -> None:
-        self.outlet, self.listener = outlet, listener
+    def __init__(self, outlet: Any, listener: Any, network: Any) -> None:
+        self.outlet, self.listener, self.network = outlet, listener, network
         self.events: list[dict[str, Any]] = []
         self.candidates: list[Any] = []
         self.closed = False

@@ -71,9 +71,9 @@ class Page:
         await self.say("open", avatar=self.avatar, user=self.user, again=again)
         self.session = (await self.hear("opened"))["place"]
 
-    async def call(self) -> Browser:
+    async def call(self, browser: Browser | None = None) -> Browser:
         """Connect a browser to the place that was given."""
-        browser = Browser()
+        browser = browser or Browser()
         await self.say("offer", sdp=await browser.offer())
         await browser.take((await self.hear("answer"))["sdp"])
         await browser.connected()

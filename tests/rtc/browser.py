@@ -6,8 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
+
+from realtime.rtc.network import Network, new_connection
 
 WITHIN_S = 20.0
 
@@ -15,8 +17,8 @@ WITHIN_S = 20.0
 class Browser:
     """Offers a microphone and a data channel, asks for a picture, and keeps what comes."""
 
-    def __init__(self) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(self, network: Network | None = None) -> None:
+        self.connection = new_connection(network or Network())
         self.events: list[dict[str, Any]] = []
         self.pictures: list[Any] = []
         self.sounds: list[Any] = []

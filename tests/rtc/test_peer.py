@@ -16,7 +16,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
-from realtime.rtc import FrameClock, OfferRefused, Outlet, Peer, loopback, offer_loopback
+from realtime.rtc import FrameClock, Network, OfferRefused, Outlet, Peer, loopback, offer_loopback
 from realtime.rtc.peer import HEARING_BUFFER_PACKETS, HEARING_RATE_HZ, MOST_CANDIDATES
 from tests.rtc.browser import Browser
 
@@ -69,7 +69,7 @@ class Call:
     def __init__(self) -> None:
         self.outlet = Outlet(WIDTH, HEIGHT)
         self.listener = Listener()
-        self.peer = Peer(self.outlet, self.listener)
+        self.peer = Peer(self.outlet, self.listener, Network())
         self.browser = Browser()
         self._playing = threading.Event()
         self._thread = threading.Thread(target=self._play)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from webapp import checks
-from webapp.ice import parse_ice_servers
 from webapp.logs import REDACTED, redact
 from webapp.socket_path import LONGEST_SOCKET_PATH, valkey_socket
 
@@ -14,6 +13,15 @@ from webapp.socket_path import LONGEST_SOCKET_PATH, valkey_socket
     ("check", "changes", "words"),
     [
         ("ice_servers", {"ICE_SERVERS_ERROR": "ICE_SERVERS is not JSON."}, "not JSON"),
+        ("ice_policies", {"ICE_POLICY": "relays"}, "ICE_POLICY is 'relays'"),
+        ("ice_policies", {"ICE_POLICY": "relay"}, "names no TURN server"),
+        ("ice_policies", {"MEDIA_ICE_POLICY": "none"}, "MEDIA_ICE_POLICY is 'none'"),
+        ("ice_policies", {"MEDIA_ICE_POLICY": "all"}, "no server that the media worker can use"),
+        ("turn_secret", {"TURN_SECRET": "long enough to be a secret"}, "names no TURN server"),
+        ("turn_secret", {"TURN_CREDENTIAL_S": 5}, "TURN_CREDENTIAL_S is 5"),
+        ("media_ports", {"MEDIA_PORTS": "50000"}, "no range of ports"),
+        ("media_ports", {"MEDIA_PORTS": "50000-50002"}, "3 ports for 3 conversations"),
+        ("media_addresses", {"MEDIA_ADDRESSES": ["talk.example.org"]}, "no IP address"),
         ("provider_urls", {"LLM_URL": "localhost:1234", "LLM_MODEL": "m"}, "no web address"),
         ("provider_urls", {"STT_URL": "http://x/v1", "STT_MODEL": ""}, "STT_MODEL is empty"),
         ("ports", {"PORT": 0}, "PORT is 0"),
@@ -37,25 +45,24 @@ def test_each_wrong_setting_is_found(settings: Any, check: str, changes: dict[st
     assert issue.hint
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("{", "not JSON"),
-        ("{}", "JSON list"),
-        ("[1]", 'with "urls"'),
-        ('[{"urls":"http://x"}]', "no stun: or turn: address"),
-        ('[{"urls":"turn:x"}]', "username and credential"),
-    ],
-)
-def test_bad_ice_servers_are_told(text: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        parse_ice_servers(text)
+def test_a_media_worker_that_is_to_use_a_relay_needs_one_that_it_understands(settings: Any) -> None:
+    settings.MEDIA_ICE_POLICY = "relay"
+    for urls, found in (
+        (["stun:turn.example.org"], 1),
+        (["turns:turn.example.org?transport=udp"], 1),
+        (["turn:[2001:db8::7]:3478"], 1),
+        (["turn:turn.example.org"], 0),
+        (["turns:turn.example.org"], 0),
+    ):
+        settings.ICE_SERVERS = [{"urls": urls, "username": "u", "credential": "c"}]
+        assert len(checks.ice_policies()) == found
 
 
-def test_good_ice_servers_are_read() -> None:
-    assert parse_ice_servers("") == []
-    servers = [{"urls": ["stun:a", "turns:b"], "username": "u", "credential": "c"}]
-    assert parse_ice_servers('[{"urls":["stun:a","turns:b"],"username":"u","credential":"c"}]') == servers
+def test_a_secret_that_can_be_guessed_is_a_warning(settings: Any) -> None:
+    settings.ICE_SERVERS, settings.TURN_SECRET = [{"urls": "turn:turn.example.org"}], "secret"
+    (warning,) = checks.turn_secret()
+    assert "6 characters" in warning.msg
+    assert "secret" not in warning.msg.replace("TURN_SECRET", "")
 
 
 def test_secrets_stay_out_of_the_log() -> None:

@@ -19,7 +19,7 @@ export const PHASE = {
 };
 
 const FINAL_ERRORS = new Set(["not_found", "forbidden"]);
-const RETRIED_ERRORS = new Set(["worker_lost", "no_worker", "full", "not_ready", "internal"]);
+const RETRIED_ERRORS = new Set(["worker_lost", "no_worker", "full", "not_ready", "unreachable", "internal"]);
 const ERROR_SENTENCES = {
   full: "All places are taken at the moment. Try again in a little while.",
   no_worker: "Nobody is on stage: no media worker is running. Whoever runs this Parlo can start one.",
@@ -103,7 +103,7 @@ export class Conversation extends EventTarget {
       this.forward("session", { session: detail.session });
       await this.microphone;
       if (this.peer !== peer) return;
-      signalling.offer(await peer.offer({ iceServers: detail.ice_servers ?? [], track: this.track() }));
+      signalling.offer(await peer.offer({ iceServers: detail.ice_servers ?? [], icePolicy: detail.ice_policy ?? "all", track: this.track() }));
     });
     signalling.addEventListener("answer", ({ detail }) => peer.answer(detail.sdp));
     signalling.addEventListener("error", ({ detail }) => this.refused(detail));

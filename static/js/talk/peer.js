@@ -33,8 +33,8 @@ export class Peer extends EventTarget {
   }
 
   /** Make the offer. `track` is the microphone's, or null for a visitor who only listens and types. */
-  async offer({ iceServers, track }) {
-    this.connection.setConfiguration({ bundlePolicy: "max-bundle", iceServers });
+  async offer({ iceServers, icePolicy, track }) {
+    this.connection.setConfiguration({ bundlePolicy: "max-bundle", iceServers, iceTransportPolicy: icePolicy });
     if (track) {
       this.audio.direction = "sendrecv";
       await this.audio.sender.replaceTrack(track);

@@ -8,7 +8,7 @@ export const CLOSE = { FORBIDDEN: 4401, NOT_FOUND: 4404, TOO_MANY: 4429 };
 /**
  * One signalling connection; a new one is made for each attempt.
  *
- * Fires "ready" (session, token, ice_servers), "answer" (sdp), "error" (code, message, retry_after_s), "ended" (reason, message),
+ * Fires "ready" (session, token, ice_servers, ice_policy), "answer" (sdp), "error" (code, message, retry_after_s), "ended" (reason, message),
  * each with the server's message as `detail`, and "lost" ({code}) once, when the connection goes without having been closed here.
  */
 export class Signalling extends EventTarget {
