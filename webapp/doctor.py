@@ -12,14 +12,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from django.conf import settings
 from django.core import checks as system_checks
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from webapp.ice import parse_ports, read_url, urls_of
 from webapp.readiness import valkey as ask_valkey
 
 PINNED: Final = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)$", re.MULTILINE)
@@ -168,6 +171,91 @@ def ports() -> Iterator[Finding]:
         yield Finding(name, True, f"Port {number} is {state}.")
 
 
+def media_network() -> Iterator[Finding]:
+    """The media worker's ports can be had; its announced addresses are as the outside sees it."""
+    ports = parse_ports(settings.MEDIA_PORTS)
+    if ports is None:
+        yield Finding("media ports", True, "The system chooses the UDP ports; MEDIA_PORTS fixes them for a firewall.")
+    else:
+        free = sum(_can_bind(port) for port in ports)
+        message = f"{free} of {len(ports)} UDP ports from {ports[0]} to {ports[-1]} are free."
+        yield Finding("media ports", free > 0, message, "Choose other ports in MEDIA_PORTS.")
+    if settings.MEDIA_ADDRESSES:
+        yield Finding("media addresses", True, f"Announced besides its own: {', '.join(settings.MEDIA_ADDRESSES)}.")
+
+
+def _can_bind(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True
+
+
+def ice_servers() -> Iterator[Finding]:
+    """Every STUN and TURN server does from here what it is there for."""
+    from realtime.ice import ice_servers as session_servers
+
+    servers = session_servers(uuid4())
+    if not servers:
+        message = (
+            "No STUN or TURN server is configured. That is enough in one local network and for a public address with "
+            "open ports, and not for visitors whose network lets no UDP through."
+        )
+        yield Finding("ice servers", True, message)
+    for server in servers:
+        for text in urls_of([server]):
+            yield _ice_server(text, server.get("username", ""), server.get("credential", ""))
+
+
+def _ice_server(text: str, username: str, credential: str) -> Finding:
+    from realtime.rtc import TurnServer
+    from realtime.rtc.network import own_addresses
+    from realtime.rtc.reach import ServerFault, ask_stun, ask_turn
+
+    url = read_url(text)
+    if not url.for_media_worker:
+        return Finding(text, True, "Only browsers can ask this one; the page /check/ tries it.")
+    own = own_addresses()
+    try:
+        if not url.relays:
+            outside, _ = ask_stun(url.host, url.port)
+            return Finding(text, True, _seen_from_outside(outside, own))
+        peers = tuple(dict.fromkeys([*own, *settings.MEDIA_ADDRESSES]))
+        server = TurnServer(url.host, url.port, url.transport, url.encrypted, username, credential)
+        relay = ask_turn(server, peers)
+    except ServerFault as fault:
+        return Finding(text, False, str(fault), fault.remedy)
+    if peers and len(relay.refused) == len(peers):
+        return Finding(
+            text,
+            False,
+            f"It gives a relay, but passes nothing on to this machine ({', '.join(relay.refused)}).",
+            f"If media workers run here, add to its configuration: allowed-peer-ip={relay.refused[0]}",
+        )
+    host = relay.relayed[0]
+    if ip_address(host).is_private and not ip_address(socket.gethostbyname(url.host)).is_private:
+        return Finding(
+            text,
+            False,
+            f"It gives relays at {host}, which nobody outside its own network reaches.",
+            "It stands behind NAT: add external-ip=PUBLIC/PRIVATE to its configuration.",
+        )
+    return Finding(text, True, f"It gives a relay at {host} and passes packets on to this machine.")
+
+
+def _seen_from_outside(outside: str, own: list[str]) -> str:
+    if outside in own:
+        return f"It sees this machine as {outside}, which is its own address."
+    if outside in settings.MEDIA_ADDRESSES:
+        return f"It sees this machine as {outside}, which is announced."
+    return (
+        f"It sees this machine as {outside}, which is not its own address. If the media ports are forwarded to it from "
+        f"there, write MEDIA_ADDRESSES={outside}; if not, visitors need a TURN server."
+    )
+
+
 def configuration() -> Iterator[Finding]:
     """The system checks find nothing."""
     found = system_checks.run_checks()
@@ -176,8 +264,7 @@ def configuration() -> Iterator[Finding]:
             issue.id or "settings", not issue.is_serious(), str(issue.msg), str(issue.hint or ""), issue.is_serious()
         )
     if not found:
-        ice = len(settings.ICE_SERVERS)
-        yield Finding("settings", True, f"The settings are sound; {ice} ICE servers are told to browsers.")
+        yield Finding("settings", True, "The settings are sound.")
 
 
 EXAMINATIONS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
@@ -191,6 +278,8 @@ EXAMINATIONS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     face_kernel,
     browser,
     ports,
+    media_network,
+    ice_servers,
     configuration,
 )
 
