@@ -27,6 +27,7 @@ def seed_demos(path: Path = DEMO_FILE) -> list[Avatar]:
                     "persona": demo.persona,
                     "greeting": demo.greeting,
                     "voice": demo.voice,
+                    "mood": demo.mood,
                     "licence": demo.licence,
                     "visibility": demo.visibility,
                     "kind": demo.kind,

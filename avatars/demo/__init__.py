@@ -8,6 +8,7 @@ from typing import Any, Final
 
 DEMO_FILE: Final = Path(__file__).parent / "demo.json"
 KINDS: Final = ("photo", "drawing", "animal")
+MOODS: Final = ("neutral", "warm", "serious", "cheerful")
 POINTS: Final = ("left_eye", "right_eye", "mouth_left", "mouth_right", "mouth_middle", "chin")
 TEXTS: Final = ("key", "name", "tagline", "kind", "licence", "persona", "voice", "greeting", "visibility")
 
@@ -33,6 +34,7 @@ class DemoAvatar:
     voice: str
     greeting: str
     visibility: str
+    mood: str
     picture: Path
     points_file: Path | None
     pairs: tuple[DemoPair, ...]
@@ -66,9 +68,13 @@ def _read(entry: dict[str, Any], folder: Path) -> DemoAvatar:
     key = str(entry["key"])
     if entry["kind"] not in KINDS:
         raise ValueError(f"The demo avatar {key} is of an unknown kind, {entry['kind']}.")
+    mood = str(entry.get("mood", "neutral"))
+    if mood not in MOODS:
+        raise ValueError(f"The demo avatar {key} is in an unknown mood, {mood}.")
     pairs = tuple(_pair(pair) for pair in entry.get("pairs", ()))
     avatar = DemoAvatar(
         **{name: str(entry[name]) for name in TEXTS},
+        mood=mood,
         picture=_file(folder, str(entry["picture"]), key),
         points_file=_file(folder, str(entry["points"]), key) if entry.get("points") else None,
         pairs=pairs,

@@ -111,7 +111,7 @@ _ALL: Final = (
         "smile",
         "Smile",
         {
-            _C.SMILE: _hold(0.62, 0.40, 1.3, 0.70),
+            _C.SMILE: _hold(0.78, 0.42, 1.3, 0.70),
             _C.CHEEKS: _hold(0.75, 0.44, 1.2, 0.60),
             _C.BROW: _hold(0.006, 0.40, 1.2, 0.60),
         },
@@ -121,7 +121,7 @@ _ALL: Final = (
         "laugh",
         "Laugh",
         {
-            _C.SMILE: _hold(0.85, 0.28, 1.1, 0.80),
+            _C.SMILE: _hold(1.0, 0.30, 1.1, 0.80),
             _C.CHEEKS: _hold(1.0, 0.28, 1.0, 0.80),
             _C.BROW: _hold(0.010, 0.28, 0.9, 0.60),
             _C.BREATH: _CHUCKLE,
@@ -152,7 +152,7 @@ _ALL: Final = (
         "aside",
         "Look aside",
         {
-            _C.GAZE_X: _hold(0.034, 0.14, 0.80, 0.16),
+            _C.GAZE_X: _hold(0.046, 0.16, 0.80, 0.18),
             _C.YAW_DEG: _hold(2.6, 0.44, 0.50, 0.52),
         },
         eyes_on_viewer=False,
@@ -162,8 +162,8 @@ _ALL: Final = (
         "think",
         "Think",
         {
-            _C.GAZE_X: _hold(0.024, 0.16, 1.50, 0.20),
-            _C.GAZE_Y: _hold(-0.016, 0.16, 1.50, 0.20),
+            _C.GAZE_X: _hold(0.034, 0.18, 1.50, 0.20),
+            _C.GAZE_Y: _hold(-0.020, 0.18, 1.50, 0.20),
             _C.YAW_DEG: _hold(1.8, 0.50, 1.10, 0.60),
             _C.PITCH_DEG: _hold(-1.2, 0.50, 1.10, 0.60),
             _C.ROLL_DEG: _hold(1.3, 0.60, 0.90, 0.70),

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from avatars.build import FacePoints
-from avatars.demo import DEMO_FILE, DemoAvatar, demo_avatars
+from avatars.demo import DEMO_FILE, MOODS, DemoAvatar, demo_avatars
+from avatars.engine.directions import without_directions
+from avatars.engine.expression import Mood
 from avatars.engine.perception import Face, Perception
 from avatars.engine.speech.styles import STYLES
 
@@ -68,10 +70,18 @@ def test_texts_suit_a_very_small_model_and_fit_their_columns(avatars: dict[str, 
         for pair in avatar.pairs:
             assert all(question.endswith(("?", ".")) for question in pair.questions.splitlines())
             assert len(pair.answer) <= 160
+            plain, directions = without_directions(pair.answer)
+            assert "[" not in plain
+            assert len(directions) == pair.answer.count("[")
 
 
 def test_their_voices_exist(avatars: dict[str, DemoAvatar]) -> None:
     assert {avatar.voice for avatar in avatars.values()} <= set(STYLES)
+
+
+def test_their_moods_exist(avatars: dict[str, DemoAvatar]) -> None:
+    assert list(MOODS) == list(Mood)
+    assert {avatar.mood for avatar in avatars.values()} == {"neutral", "warm", "cheerful"}
 
 
 def test_everyone_may_see_them(avatars: dict[str, DemoAvatar]) -> None:

@@ -23,6 +23,7 @@ def described(tmp_path: Path) -> Path:
         "picture": "fox.png",
         "kind": "animal",
         "visibility": "public",
+        "mood": "warm",
         "points": "points.json",
         **texts,
     }
@@ -34,6 +35,7 @@ def described(tmp_path: Path) -> Path:
 def test_seeding_twice_changes_nothing(described: Path) -> None:
     (avatar,) = seed_demos(described)
     assert (avatar.name, avatar.owner, avatar.demo, avatar.visibility) == ("Fox", None, True, "public")
+    assert avatar.mood == "warm"
     assert Build.objects.get().points["chin"] == [1, 2]
     assert seed_demos(described) == []
     assert Avatar.objects.count() == Build.objects.count() == 1
@@ -49,6 +51,12 @@ def test_a_demo_that_failed_gets_another_try(described: Path) -> None:
 def test_a_missing_picture_is_told(described: Path) -> None:
     (described.parent / "fox.png").unlink()
     with pytest.raises(ValueError, match=r"fox names the file fox\.png"):
+        demo_avatars(described)
+
+
+def test_a_mood_nobody_knows_is_told(described: Path) -> None:
+    described.write_text(described.read_text().replace('"warm"', '"furious"'))
+    with pytest.raises(ValueError, match="fox is in an unknown mood, furious"):
         demo_avatars(described)
 
 
