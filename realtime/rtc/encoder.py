@@ -4,6 +4,7 @@ WebRTC libraries follow every estimate of the bandwidth with a new encoder, and 
 face under a constant quality with a cap needs a quarter of the cap while it is still, so nothing has to be followed.
 """
 
+import math
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -27,7 +28,9 @@ else:
 
 QUALITY_CRF: Final = 26
 MAX_RATE_KBIT_S: Final = 900
-BUFFER_KBIT: Final = 450
+"""The cap at 512x512; larger pictures have more, by the root of their area, as more of them stands still."""
+BUFFER_SHARE: Final = 0.5
+CAPPED_AREA_PX: Final = 512 * 512
 FRAME_TIME_BASE: Final = Fraction(1, FRAME_RATE_HZ)
 
 OPUS_BIT_RATE: Final = 32_000
@@ -39,6 +42,11 @@ RTP_AUDIO_HZ: Final = 48_000
 RTP_AUDIO_TIME_BASE: Final = Fraction(1, RTP_AUDIO_HZ)
 
 
+def max_rate_kbit_s(width: int, height: int) -> int:
+    """Return the cap on the bits of a picture of this size: 900 at 512x512, 1688 at 720x1280."""
+    return round(MAX_RATE_KBIT_S * math.sqrt(max(1.0, width * height / CAPPED_AREA_PX)))
+
+
 def h264_context(width: int, height: int) -> VideoCodecContext:
     """Make the live encoder: constrained baseline, no frame waits for another, key frames only when asked for.
 
@@ -46,6 +54,8 @@ def h264_context(width: int, height: int) -> VideoCodecContext:
     """
     if width % 2 or height % 2 or width <= 0 or height <= 0:
         raise ValueError(f"a picture of {width}x{height} cannot be encoded: both sides must be even")
+    rate_kbit_s = max_rate_kbit_s(width, height)
+    buffer_kbit = round(BUFFER_SHARE * rate_kbit_s)
     context = av.CodecContext.create("libx264", "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
@@ -58,7 +68,7 @@ def h264_context(width: int, height: int) -> VideoCodecContext:
         "crf": str(QUALITY_CRF),
         "forced-idr": "1",
         "x264-params": (
-            f"vbv-maxrate={MAX_RATE_KBIT_S}:vbv-bufsize={BUFFER_KBIT}:keyint=infinite:scenecut=0:deblock=0,0:threads=1"
+            f"vbv-maxrate={rate_kbit_s}:vbv-bufsize={buffer_kbit}:keyint=infinite:scenecut=0:deblock=0,0:threads=1"
         ),
     }
     return context

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avatars.build.preview import small
 from avatars.engine.controls import Control, rest
 from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
@@ -120,3 +121,11 @@ def test_face_coordinates_and_back(portrait: Portrait) -> None:
     assert np.allclose(frame.to_pixels(frame.to_face(points)), points, atol=1e-2)
     left, right = (points[list(pair)].mean(axis=0) for pair in ((33, 133), (362, 263)))
     assert np.linalg.norm(frame.to_face(right) - frame.to_face(left)) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("width_px", [512, 200, 150])
+def test_a_small_face_keeps_its_own_teeth(portrait: Portrait, width_px: int) -> None:
+    """Where a row of pixels is a thirtieth of the eyes' distance, teeth are as tall as on a large face."""
+    rig = Rig.from_portrait(small(portrait, width_px))
+    assert rig.own_teeth is not None
+    assert float(rig.own_teeth.sum()) / rig.frame.iod_px**2 == pytest.approx(0.078, abs=0.012)

@@ -13,6 +13,7 @@ from realtime.rtc.encoder import (
     FaceEncoder,
     VoiceEncoder,
     h264_context,
+    max_rate_kbit_s,
     picture_frame,
     voice_frame,
 )
@@ -165,3 +166,11 @@ def test_a_still_face_costs_little() -> None:
     encoder = FaceEncoder(WIDTH, HEIGHT)
     sizes = [encoder.encode(picture(1), index).size for index in range(50)]
     assert np.mean(sizes[25:]) < sizes[0] / 20
+
+
+@pytest.mark.parametrize(
+    ("size", "kbit_s"), [((320, 240), 900), ((512, 512), 900), ((768, 768), 1350), ((720, 1280), 1688)]
+)
+def test_larger_pictures_may_have_more_bits(size: tuple[int, int], kbit_s: int) -> None:
+    assert max_rate_kbit_s(*size) == kbit_s
+    assert f"vbv-maxrate={kbit_s}:vbv-bufsize={round(kbit_s / 2)}" in h264_context(*size).options["x264-params"]

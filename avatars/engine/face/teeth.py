@@ -75,7 +75,7 @@ def own_teeth(picture: NDArray[np.uint8], frame: FaceFrame, mouth: MouthLine, pa
     bright = inside & (luma > 0.55 * tooth_luma) & (redness <= 1.04 * skin_redness)
     if bright.sum() < 0.25 * max(1, inside.sum()):
         return None
-    edge = _incisal_edge(bright, x, y, mouth)
+    edge = _incisal_edge(bright, x, y, mouth, frame.iod_px)
     if edge is None:
         return None
     alpha = (
@@ -88,15 +88,20 @@ def own_teeth(picture: NDArray[np.uint8], frame: FaceFrame, mouth: MouthLine, pa
     return np.asarray(cv2.GaussianBlur(alpha, (0, 0), max(0.5, 0.006 * frame.iod_px)), np.float32)
 
 
-def _incisal_edge(bright: NDArray[np.bool_], x: Array, y: Array, mouth: MouthLine) -> NDArray[np.float64] | None:
+def _incisal_edge(
+    bright: NDArray[np.bool_], x: Array, y: Array, mouth: MouthLine, iod_px: float
+) -> NDArray[np.float64] | None:
     """A parabola through the lower ends of the first bright run of each column, robust against outliers."""
     xs, ends = [], []
+    # On a small face a row of pixels is higher than the gap that ends a tooth, and a column is narrower than a pixel.
+    gap = max(0.03, 1.6 / iod_px)
+    half_column = max(0.75 * mouth.half_width / INCISAL_COLUMNS, 0.6 / iod_px)
     for centre in np.linspace(-0.75, 0.75, INCISAL_COLUMNS) * mouth.half_width:
-        column = np.abs(x - centre) < 0.75 * mouth.half_width / INCISAL_COLUMNS
+        column = np.abs(x - centre) < half_column
         heights = np.sort(y[column & bright])
         if len(heights) < 3:
             continue
-        breaks = np.flatnonzero(np.diff(heights) > 0.03)
+        breaks = np.flatnonzero(np.diff(heights) > gap)
         xs.append(centre)
         ends.append(heights[breaks[0]] if len(breaks) else heights[-1])
     if len(xs) < 7:
