@@ -126,7 +126,7 @@ def _local_source(build: Build, folder: Path) -> Path:
         with build.source.open("rb") as stored, path.open("wb") as local:
             shutil.copyfileobj(stored, local)
     except FileNotFoundError as error:
-        raise Refused("source_lost", "The uploaded picture is gone. Upload it again.") from error
+        raise Refused("source_lost", "The uploaded file is gone. Upload it again.") from error
     return path
 
 
@@ -161,7 +161,7 @@ def publish(build: Build, made: Made) -> None:
 
 
 def _forget_older_sources(build: Build) -> None:
-    """Keep the picture the avatar shows, and no other one its creator once uploaded."""
+    """Keep what the avatar was made from, and nothing else its creator once uploaded."""
     older = Build.objects.filter(avatar=build.avatar_id, pk__lt=build.pk).exclude(source="")
     remove_files([name for name in older.values_list("source", flat=True) if name])
     older.update(source="")
@@ -190,7 +190,7 @@ def recover_interrupted() -> int:
     for build in stale:
         found += 1
         if build.attempts >= ATTEMPT_LIMIT:
-            message = "The build was interrupted twice. Try again, or with another picture."
+            message = "The build was interrupted twice. Try again, or with another picture or video."
             end(build, Build.State.FAILED, message, "interrupted")
             continue
         with transaction.atomic():

@@ -8,15 +8,15 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from avatars.models import Avatar, Build, GestureTrigger, Pair
-from avatars.uploads import check_picture
+from avatars.uploads import check_source
 from avatars.voices import voice_choices
 
 CONSENT_TEXT: Final = (
-    "I may use this picture: it shows me, or the person shown agreed to become a talking avatar, "
+    "I may use this picture or video: it shows me, or the person shown agreed to become a talking avatar, "
     "or it shows nobody real and I hold the rights to it."
 )
 LICENCES: Final = [
-    ("own", "My own picture"),
+    ("own", "My own work"),
     ("permission", "Used with permission"),
     ("public-domain", "Public domain or CC0"),
     ("other", "Another licence"),
@@ -27,13 +27,15 @@ LONGEST_PHRASE: Final = 60
 
 
 class SourceForm(forms.Form):
-    """A picture to build from, with the consent that goes with it."""
+    """A picture or a video to build from, with the consent that goes with it."""
 
     source = forms.FileField(
-        label="Picture",
+        label="Picture or video",
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
-        error_messages={"required": "Choose a picture."},
+        widget=forms.FileInput(
+            attrs={"accept": "image/jpeg,image/png,image/webp,video/mp4,video/quicktime,video/webm"}
+        ),
+        error_messages={"required": "Choose a picture or a video."},
     )
     kind = forms.ChoiceField(label="What it shows", required=False, choices=[("", "Find out"), *Avatar.Kind.choices])
     size = forms.ChoiceField(
@@ -48,7 +50,7 @@ class SourceForm(forms.Form):
     def clean_source(self) -> Any:
         """Look at the first bytes, and name the file after what they say."""
         upload = self.cleaned_data["source"]
-        upload.name = f"source.{check_picture(upload)}"
+        upload.name = f"source.{check_source(upload)}"
         return upload
 
     def clean_size(self) -> str:

@@ -79,7 +79,7 @@ class Avatar(models.Model):
         FAILED = "failed", "Could not be built"
 
     SENTENCES: ClassVar[dict[str, str]] = {
-        State.DRAFT: "There is no picture yet.",
+        State.DRAFT: "There is no picture or video yet.",
         State.QUEUED: "The build waits for its turn.",
         State.BUILDING: "The avatar is being built.",
         State.AWAITING_FACE_MARKING: "No face was found by itself: mark six points in the picture.",

@@ -1,5 +1,6 @@
 """Pages for creators: their avatars, a new one, one of them."""
 
+from pathlib import PurePath
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +18,7 @@ from avatars.forms import AvatarForm, GestureTriggerFormSet, NewAvatarForm, Pair
 from avatars.models import Avatar, Build
 from avatars.permissions import can_download, can_edit
 from avatars.progress import build_status
-from avatars.uploads import SIGNATURE_BYTES, picture_type
+from avatars.uploads import SIGNATURE_BYTES, VIDEO_TYPES, picture_type
 from avatars.voices import VoiceSilent, find_sample
 from webapp.limits import within_limit
 
@@ -45,7 +46,7 @@ def studio(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """Take a picture and a name, and start the build."""
+    """Take a picture or a video, and a name, and start the build."""
     form = NewAvatarForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -102,7 +103,8 @@ def _detail(
             "points_url": reverse("studio_points", args=[avatar.code]),
             "points": _marked(build),
             "kind": (build.kind if build else "") or (avatar.kind if avatar.imx else ""),
-            "can_mark": build is not None and bool(build.source),
+            "can_mark": build is not None and bool(build.source) and not _is_video(build),
+            "moving": build is not None and _is_video(build),
         },
     }
     rows_failed = any(rows is not None and rows.is_bound and not rows.is_valid() for rows in (pairs, triggers))
@@ -121,6 +123,10 @@ def _marked(build: Build | None) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] | None = (build.report or {}).get("measures", {}).get("points")
     return build.points or found
+
+
+def _is_video(build: Build) -> bool:
+    return PurePath(build.source.name or "").suffix[1:] in VIDEO_TYPES
 
 
 @login_required
@@ -147,7 +153,7 @@ def points(request: HttpRequest, code: str) -> HttpResponse:
 @login_required
 @require_POST
 def replace(request: HttpRequest, code: str) -> HttpResponse:
-    """Build again from another picture; until it succeeds the avatar stays as it is."""
+    """Build again from another picture or video; until it succeeds the avatar stays as it is."""
     avatar = editable(request, code)
     form = SourceForm(request.POST, request.FILES)
     if form.is_valid():
@@ -186,7 +192,7 @@ def download(request: HttpRequest, code: str) -> HttpResponseBase:
 @login_required
 @require_safe
 def source(request: HttpRequest, code: str) -> HttpResponseBase:
-    """Show the creator the picture they uploaded."""
+    """Show the creator the picture they uploaded, for marking a face in it."""
     build: Build | None = editable(request, code).latest_build
     if build is None or not build.source:
         raise Http404

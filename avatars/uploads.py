@@ -1,4 +1,4 @@
-"""Looking at an upload without decoding it: the web process never runs a picture decoder on strangers' bytes."""
+"""Looking at an upload without decoding it: the web process never runs a decoder on strangers' bytes."""
 
 from typing import Any, Final
 
@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
 SIGNATURE_BYTES: Final = 32
+VIDEO_TYPES: Final = frozenset({"mp4", "mov", "webm"})
+HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif"})
 
 
 def picture_type(head: bytes) -> str | None:
@@ -20,26 +22,40 @@ def picture_type(head: bytes) -> str | None:
     return None
 
 
-def check_picture(upload: "UploadedFile[Any]") -> str:
-    """Return the type of an uploaded picture.
+def video_type(head: bytes) -> str | None:
+    """Tell from a file's first bytes which video it is: "mp4", "mov", "webm", or None for anything else."""
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "webm"
+    if head[4:8] == b"ftyp":
+        if head[8:12] in HEIC_BRANDS:
+            return None
+        return "mov" if head[8:12] == b"qt  " else "mp4"
+    return "mov" if head[4:8] in {b"moov", b"mdat", b"wide"} else None
 
-    Raises `ValidationError` with a sentence when it is empty, too large or no picture we read.
+
+def check_source(upload: "UploadedFile[Any]") -> str:
+    """Return the type of an uploaded picture or video.
+
+    Raises `ValidationError` with a sentence when it is empty, too large or nothing we read.
     """
     size = upload.size or 0
     if size == 0:
-        raise ValidationError("This file is empty. Choose another picture.", "empty")
-    limit_mb = settings.UPLOAD_LIMIT_BYTES // 1024**2
-    if size > settings.UPLOAD_LIMIT_BYTES:
-        raise ValidationError(
-            f"This file has {size / 1024**2:.1f} MB; pictures may have up to {limit_mb} MB. Choose a smaller one.",
-            "too_large",
-        )
+        raise ValidationError("This file is empty. Choose another one.", "empty")
     upload.seek(0)
     head = upload.read(SIGNATURE_BYTES)
     upload.seek(0)
-    kind = picture_type(head)
-    if kind is None:
-        if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"hevc"}:
-            raise ValidationError("HEIC pictures cannot be read here. Save it as JPEG and try again.", "not_an_image")
-        raise ValidationError("This is no JPEG, PNG or WebP picture. Choose another file.", "not_an_image")
-    return kind
+    picture, video = picture_type(head), video_type(head)
+    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
+        raise ValidationError("HEIC pictures cannot be read here. Save it as JPEG and try again.", "not_an_image")
+    if picture is None and video is None:
+        raise ValidationError(
+            "This is no picture (JPEG, PNG, WebP) and no video (MP4, MOV, WebM). Choose another file.", "not_an_image"
+        )
+    limit, what = (settings.UPLOAD_LIMIT_BYTES, "pictures") if video is None else (settings.VIDEO_LIMIT_BYTES, "videos")
+    if size > limit:
+        raise ValidationError(
+            f"This file has {size / 1024**2:.1f} MB; {what} may have up to {limit // 1024**2} MB. "
+            "Choose a smaller one.",
+            "too_large",
+        )
+    return picture or video or ""

@@ -1,15 +1,17 @@
-"""From a picture file to an `.imx` file."""
+"""From a picture or a video file to an `.imx` file."""
 
 import time
 from pathlib import Path
 
+from avatars.build.clip import is_clip
 from avatars.build.framing import Shot
+from avatars.build.moving import draft_moving
 from avatars.build.points import FacePoints
-from avatars.build.portrait import SIZE_DEFAULT, draft_portrait
+from avatars.build.portrait import SIZE_DEFAULT, Drafted, draft_portrait
 from avatars.build.preview import film
 from avatars.build.refusal import BuildRefused
 from avatars.build.report import BuildReport
-from avatars.build.stage import BEGINS, Progress, Stage, silent
+from avatars.build.stage import BEGINS, CLIP_BEGINS, Progress, Stage, silent
 from avatars.build.trial import try_mouth
 from avatars.engine.face import Rig
 from avatars.engine.portrait import Kind, Portrait
@@ -27,6 +29,8 @@ class _Clock:
         self.stage_cpu_s: dict[str, float] = {}
 
     def begin(self, stage: Stage | None) -> None:
+        if stage is self._stage:
+            return
         now = time.process_time()
         if self._stage is not None:
             self.stage_cpu_s[self._stage] = round(now - self._stage_cpu, 3)
@@ -53,7 +57,7 @@ def build_avatar(
     consent: str = "",
     progress: Progress = silent,
 ) -> BuildReport:
-    """Make the avatar file `out` of the picture `source`.
+    """Make the avatar file `out` of the picture or the video `source`.
 
     size: (width, height) in pixels, even. shot: how much of the character is shown.
     points: the face marked by hand, for pictures in which none is found.
@@ -67,13 +71,14 @@ def build_avatar(
         clock.begin(stage)
         progress(stage, share, message)
 
-    drafted = draft_portrait(source, size=size, shot=shot, points=points, kind=kind, progress=watched)
+    begins = CLIP_BEGINS if is_clip(source) else BEGINS
+    drafted = _drafted(source, size, shot, points, kind, watched)
     portrait = drafted.portrait
-    watched(Stage.CHECK, *BEGINS[Stage.CHECK])
+    watched(Stage.CHECK, *begins[Stage.CHECK])
     try_mouth(Rig.from_portrait(portrait), drafted.findings)
-    watched(Stage.PREVIEW, *BEGINS[Stage.PREVIEW])
+    watched(Stage.PREVIEW, *begins[Stage.PREVIEW])
     preview = film(portrait)
-    watched(Stage.WRITE, *BEGINS[Stage.WRITE])
+    watched(Stage.WRITE, *begins[Stage.WRITE])
     manifest = _written(
         out,
         portrait,
@@ -105,6 +110,16 @@ def build_avatar(
         measures=drafted.findings.measures,
         stage_cpu_s=clock.stage_cpu_s,
     )
+
+
+def _drafted(
+    source: Path, size: tuple[int, int], shot: Shot, points: FacePoints | None, kind: Kind | None, progress: Progress
+) -> Drafted:
+    if not is_clip(source):
+        return draft_portrait(source, size=size, shot=shot, points=points, kind=kind, progress=progress)
+    if points is not None:
+        raise BuildRefused("bad_points", "Points are for pictures; the face in a video is followed by itself.")
+    return draft_moving(source, size=size, shot=shot, kind=kind or Kind.PHOTO, progress=progress)
 
 
 def _written(out: Path, portrait: Portrait, manifest: Manifest, *, poster: bytes, preview: bytes) -> Manifest:

@@ -95,7 +95,7 @@ def _unknown(data: bytes) -> BuildRefused:
     if data[4:8] == b"ftyp":
         if data[8:12] in _HEIC_BRANDS:
             return BuildRefused("not_an_image", "HEIC and AVIF pictures cannot be read. Save it as JPEG and try again.")
-        return BuildRefused("not_an_image", "This is a video. Upload a single picture: JPEG, PNG or WebP.")
+        return BuildRefused("not_an_image", "This is a video. Build an avatar from it first, or choose a picture.")
     if data.startswith((b"GIF8", b"BM", b"II*\x00", b"MM\x00*")):
         return BuildRefused("not_an_image", "GIF, BMP and TIFF cannot be read. Save the picture as JPEG or PNG.")
     return BuildRefused("not_an_image", "This file is not a JPEG, PNG or WebP picture. Choose another file.")

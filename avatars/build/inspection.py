@@ -30,6 +30,9 @@ _LOWER_SKIN: Final = (199, 200, 18, 204, 424, 182, 406, 214, 434, 216, 436)
 _LIPS: Final = (0, 37, 267, 17, 84, 314, 85, 315, 72, 302)
 COVERED_SKIN_LAB: Final = 16.0
 COVERED_LIPS_LAB: Final = 5.0
+SKIN_LIPS_LAB: Final = 4.0
+SKIN_LIPS_LIGHT: Final = 7.0
+COLOURFUL_LAB: Final = 6.0
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ def inspect_face(picture: NDArray[np.uint8], face: Face, scale: float, findings:
         )
     if mouth_covered(picture, face.landmarks):
         raise BuildRefused("mouth_covered", "The mouth is covered. Use a picture that shows the whole face.")
-    _warn(picture, face, height_px, findings)
+    warn_of(picture, face, height_px, findings)
 
 
 def mouth_covered(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> bool:
@@ -88,6 +91,21 @@ def mouth_covered(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) ->
     return other_skin > COVERED_SKIN_LAB and hidden_lips < COVERED_LIPS_LAB
 
 
+def lips_hidden(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> bool:
+    """Tell whether there is no trace of lips where they should be: a mask, or a hand, hides them.
+
+    A hand has the colour and the lightness of the skin around it. Lips that are as pale are rare in one picture and do
+    not occur in a whole clip, which is what this is for. Pictures without colour are not judged by lightness alone.
+    """
+    if mouth_covered(picture, landmarks):
+        return True
+    lab = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).astype(np.float32)
+    skin, lips = (_colour(lab, landmarks, ids) for ids in (_LOWER_SKIN, _LIPS))
+    colourful = float(np.hypot(*(skin[1:] - 128))) > COLOURFUL_LAB
+    alike = float(np.hypot(*(lips - skin)[1:])) < SKIN_LIPS_LAB and abs(float(lips[0] - skin[0])) < SKIN_LIPS_LIGHT
+    return colourful and alike
+
+
 def _colour(lab: NDArray[np.float32], landmarks: NDArray[np.float32], ids: tuple[int, ...]) -> NDArray[np.float32]:
     height, width = lab.shape[:2]
     xy = landmarks[list(ids), :2].round().astype(int)
@@ -95,7 +113,8 @@ def _colour(lab: NDArray[np.float32], landmarks: NDArray[np.float32], ids: tuple
     return np.asarray(np.median(samples, axis=0), np.float32)
 
 
-def _warn(picture: NDArray[np.uint8], face: Face, height_px: float, findings: Findings) -> None:
+def warn_of(picture: NDArray[np.uint8], face: Face, height_px: float, findings: Findings) -> None:
+    """Note what could be better about a face in a picture; it is `height_px` high in its source."""
     left, top, width, height = (int(value) for value in face.box)
     region = picture[max(0, top) : top + height, max(0, left) : left + width]
     grey = cv2.cvtColor(region, cv2.COLOR_BGR2GRAY)

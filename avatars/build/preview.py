@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from avatars.engine.controls import CONTROL_COUNT, FRAME_RATE_HZ, Control, Controls
 from avatars.engine.face import Rig, renderer_of
+from avatars.engine.face.i420 import bgr_of, i420_of
+from avatars.engine.footage import Footage, Reel
 from avatars.engine.portrait import Portrait
 
 SECONDS: Final = 4
@@ -74,15 +76,27 @@ def small(portrait: Portrait, width_px: int = WIDTH_PX) -> Portrait:
 
 def film(portrait: Portrait) -> bytes:
     """Return the looping film of a portrait: H.264 in MP4, silent, at most `BYTES_MAX` where x264 can do it."""
-    shown = small(portrait)
-    renderer = renderer_of(Rig.from_portrait(shown))
-    pictures = [renderer.render(controls).copy() for controls in loop_track()]
+    if portrait.footage is not None:
+        pictures = _footage_pictures(portrait, portrait.footage)
+    else:
+        renderer = renderer_of(Rig.from_portrait(small(portrait)))
+        pictures = [renderer.render(controls).copy() for controls in loop_track()]
+    height, width = pictures[0].shape[0] * 2 // 3, pictures[0].shape[1]
     data = b""
     for quality in QUALITIES:
-        data = _encoded(pictures, shown.width, shown.height, quality)
+        data = _encoded(pictures, width, height, quality)
         if len(data) <= BYTES_MAX:
             break
     return data
+
+
+def _footage_pictures(portrait: Portrait, footage: Footage) -> list[NDArray[np.uint8]]:
+    """The whole loop of footage, I420, as small as `small` would draw it."""
+    scale = min(1.0, WIDTH_PX / portrait.width)
+    size = (2 * round(portrait.width * scale / 2), 2 * round(portrait.height * scale / 2))
+    reel = Reel(footage, portrait.width, portrait.height)
+    pictures = (bgr_of(reel.next()[1]) for _ in range(len(footage)))
+    return [i420_of(np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_AREA), np.uint8)) for one in pictures]
 
 
 def _encoded(pictures: list[NDArray[np.uint8]], width: int, height: int, quality: int) -> bytes:

@@ -12,6 +12,7 @@ class Stage(StrEnum):
     DETECT = "detect"
     CROP = "crop"
     LANDMARKS = "landmarks"
+    LOOP = "loop"
     MATTE = "matte"
     PLATE = "plate"
     CHECK = "check"
@@ -33,6 +34,20 @@ BEGINS: Final[dict[Stage, tuple[float, str]]] = {
     Stage.PREVIEW: (0.52, "Drawing the preview."),
     Stage.WRITE: (0.96, "Writing the avatar."),
 }
+
+CLIP_BEGINS: Final[dict[Stage, tuple[float, str]]] = {
+    Stage.DECODE: (0.00, "Opening the video."),
+    Stage.DETECT: (0.02, "Following the face."),
+    Stage.CROP: (0.48, "Looking for the quietest seconds."),
+    Stage.LANDMARKS: (0.52, "Measuring the face."),
+    Stage.LOOP: (0.55, "Drawing the loop."),
+    Stage.MATTE: (0.80, "Cutting out the character."),
+    Stage.PLATE: (0.83, "Looking for the teeth."),
+    Stage.CHECK: (0.86, "Trying the mouth."),
+    Stage.PREVIEW: (0.90, "Drawing the preview."),
+    Stage.WRITE: (0.97, "Writing the avatar."),
+}
+"""The same for a video."""
 
 
 def silent(stage: Stage, share: float, message: str) -> None:

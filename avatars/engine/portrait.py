@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from avatars.engine.footage import Footage
+
 LANDMARK_COUNT: Final = 478
 
 
@@ -31,6 +33,7 @@ class Portrait:
     plate: (height, width, 3) uint8, BGR, the background with the character removed.
     kind: see `Kind`.
     blink_limit: greatest lid closure that looks right, 0 (never blinks) to 1.
+    footage: for a face from a video, the loop that moves behind its mouth; `picture` is its first picture.
     """
 
     picture: NDArray[np.uint8]
@@ -39,6 +42,7 @@ class Portrait:
     plate: NDArray[np.uint8]
     kind: Kind = Kind.PHOTO
     blink_limit: float = 1.0
+    footage: Footage | None = None
 
     @property
     def width(self) -> int:

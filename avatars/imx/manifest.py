@@ -9,15 +9,19 @@ from enum import StrEnum
 from typing import Any, Final
 
 from avatars.engine.controls import FRAME_RATE_HZ
+from avatars.engine.footage import FRAMES_MAX
 from avatars.engine.portrait import Kind
 from avatars.imx.errors import CorruptImx, NotImx, TooNewImx
 
 FORMAT: Final = "parlo-imx"
-VERSION: Final = 1
+VERSION: Final = 2
+"""The latest; a file that an older reader can play is written as what that reader knows."""
+STILL_VERSION: Final = 1
 ENGINE: Final = "essence"
 SIDE_MIN_PX: Final = 64
 SIDE_MAX_PX: Final = 4096
 TEXT_MAX: Final = 2000
+BLUR_MAX_PX: Final = 16.0
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -28,10 +32,11 @@ class SourceKind(StrEnum):
     DRAWING = "drawing"
     POINTS = "points"
     """A picture whose face was marked by hand."""
+    VIDEO = "video"
 
 
 class MemberName(StrEnum):
-    """The members of a version 1 file besides the two that open it."""
+    """The members of a file besides the two that open it; the last three came with version 2."""
 
     PICTURE = "picture.png"
     MATTE = "matte.png"
@@ -39,9 +44,15 @@ class MemberName(StrEnum):
     LANDMARKS = "landmarks.npy"
     POSTER = "poster.jpg"
     PREVIEW = "preview.mp4"
+    FOOTAGE = "footage.h264"
+    POSES = "poses.npy"
+    TEETH = "teeth.png"
 
 
-REQUIRED: Final = frozenset(MemberName) - {MemberName.PREVIEW}
+REQUIRED: Final = frozenset(
+    {MemberName.PICTURE, MemberName.MATTE, MemberName.PLATE, MemberName.LANDMARKS, MemberName.POSTER}
+)
+REQUIRED_MOVING: Final = REQUIRED | {MemberName.FOOTAGE, MemberName.POSES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,20 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class MovingPicture:
+    """The footage of a face from a video: how many pictures it has, and their softness; see `Footage`."""
+
+    frames: int
+    blur_px: float
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What an avatar file is: its picture's size and kind, where it came from, on whose word.
 
     recipe: the build's choices (crop, points, versions), enough to repeat it.
     measures: what the build measured (see `BuildReport.measures`).
-    members: filled in by the writer.
+    moving: for a face from a video. members: filled in by the writer.
     """
 
     width: int
@@ -73,13 +92,19 @@ class Manifest:
     created: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     recipe: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, Any] = field(default_factory=dict)
+    moving: MovingPicture | None = None
     members: dict[str, Member] = field(default_factory=dict)
+
+    @property
+    def required(self) -> frozenset[MemberName]:
+        """The members without which such an avatar cannot be played."""
+        return REQUIRED if self.moving is None else REQUIRED_MOVING
 
     def to_json(self) -> bytes:
         """Return the manifest as UTF-8 JSON."""
         content = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": STILL_VERSION if self.moving is None else VERSION,
             "engine": self.engine,
             "width": self.width,
             "height": self.height,
@@ -94,6 +119,8 @@ class Manifest:
             "measures": self.measures,
             "members": {name: {"size": one.size, "sha256": one.sha256} for name, one in self.members.items()},
         }
+        if self.moving is not None:
+            content["moving"] = {"frames": self.moving.frames, "blur_px": self.moving.blur_px}
         return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
     @classmethod
@@ -120,8 +147,7 @@ class Manifest:
 
     @classmethod
     def _checked(cls, content: dict[str, Any]) -> "Manifest":
-        if _whole(content["version"], 1, VERSION) != VERSION:
-            raise ValueError("version")
+        version = _whole(content["version"], STILL_VERSION, VERSION)
         if content["engine"] != ENGINE:
             raise ValueError("engine")
         blink_limit = float(content["blink_limit"])
@@ -141,6 +167,7 @@ class Manifest:
             created=datetime.fromisoformat(content["created"]),
             recipe=content["recipe"],
             measures=content["measures"],
+            moving=_moving(content["moving"]) if version == VERSION else None,
             members={name: _member(one) for name, one in content["members"].items()},
         )
 
@@ -149,6 +176,13 @@ def _whole(value: object, low: int, high: int, *, even: bool = False) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high or (even and value % 2):
         raise ValueError(value)
     return value
+
+
+def _moving(value: dict[str, Any]) -> MovingPicture:
+    blur_px = float(value["blur_px"])
+    if not 0 <= blur_px <= BLUR_MAX_PX:
+        raise ValueError(blur_px)
+    return MovingPicture(_whole(value["frames"], 2, FRAMES_MAX), blur_px)
 
 
 def _text(value: object) -> str:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatars.engine.footage import Footage, FootageDamaged, Reel, split
 from avatars.engine.portrait import LANDMARK_COUNT, Portrait
 from avatars.imx.container import (
     MANIFEST_BYTES_MAX,
@@ -21,7 +22,7 @@ from avatars.imx.container import (
     table_of_contents,
 )
 from avatars.imx.errors import CorruptImx, NotImx, OversizedImx
-from avatars.imx.manifest import REQUIRED, Manifest, MemberName
+from avatars.imx.manifest import Manifest, MemberName, MovingPicture
 from avatars.imx.pictures import PictureError, decode_exact
 
 # All that `zipfile` and `zlib` are known to raise on damaged archives; OSError comes from seeking to wrong offsets.
@@ -38,6 +39,8 @@ _DAMAGE: Final = (
 _DAMAGED: Final = "This avatar file is damaged. Copy or download it again, or build the avatar again."
 # Landmarks may lie outside the picture, but not by more than its own size.
 _OUTSIDE_MAX: Final = 1.0
+# A face in footage is at most so much smaller or larger than in its portrait.
+_SCALE_MIN: Final = 0.25
 
 
 class Imx:
@@ -57,6 +60,7 @@ class Imx:
             plate=self._picture(MemberName.PLATE, cv2.IMREAD_COLOR),
             kind=manifest.kind,
             blink_limit=manifest.blink_limit,
+            footage=None if manifest.moving is None else self._footage(manifest.moving),
         )
 
     def poster(self) -> bytes:
@@ -71,7 +75,14 @@ class Imx:
         """Read every member once. Raises `ImxError` at the first that is not what was written."""
         for name in self.manifest.members:
             self.read(name)
-        self.portrait()
+        footage = self.portrait().footage
+        if footage is not None:
+            reel = Reel(footage, self.manifest.width, self.manifest.height)
+            try:
+                for _ in footage.packets:
+                    reel.next()
+            except FootageDamaged as error:
+                raise CorruptImx(_DAMAGED) from error
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a member. Raises `ImxError`."""
@@ -96,18 +107,41 @@ class Imx:
         except PictureError as error:
             raise CorruptImx(_DAMAGED) from error
 
-    def _landmarks(self) -> NDArray[np.float32]:
-        file = io.BytesIO(self.read(MemberName.LANDMARKS))
+    def _footage(self, moving: MovingPicture) -> Footage:
+        poses = self._array(MemberName.POSES, (moving.frames, 2, 3))
+        if not np.isfinite(poses).all():
+            raise CorruptImx(_DAMAGED)
+        scales = np.linalg.det(poses[:, :, :2])
+        if (scales < _SCALE_MIN**2).any() or (scales > _SCALE_MIN**-2).any():
+            raise CorruptImx(_DAMAGED)
+        try:
+            packets = split(self.read(MemberName.FOOTAGE))
+        except FootageDamaged as error:
+            raise CorruptImx(_DAMAGED) from error
+        if len(packets) != moving.frames:
+            raise CorruptImx(_DAMAGED)
+        teeth = None
+        if MemberName.TEETH in self.manifest.members:
+            teeth = self._picture(MemberName.TEETH, cv2.IMREAD_UNCHANGED)
+            if teeth.ndim != 3 or teeth.shape[2] != 4 or teeth.dtype != np.uint8:
+                raise CorruptImx(_DAMAGED)
+        return Footage(packets, poses, teeth, moving.blur_px)
+
+    def _array(self, name: MemberName, expected: tuple[int, ...]) -> NDArray[np.float32]:
+        file = io.BytesIO(self.read(name))
         try:
             if np.lib.format.read_magic(file) != (1, 0):
                 raise CorruptImx(_DAMAGED)
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
             # Judged before the array is made: a header may declare any size.
-            if shape != (LANDMARK_COUNT, 3) or fortran or dtype != np.dtype("<f4"):
+            if shape != expected or fortran or dtype != np.dtype("<f4"):
                 raise CorruptImx(_DAMAGED)
-            values = np.frombuffer(file.read(), "<f4").reshape(shape).astype(np.float32)
+            return np.frombuffer(file.read(), "<f4").reshape(shape).astype(np.float32)
         except (ValueError, SyntaxError) as error:
             raise CorruptImx(_DAMAGED) from error
+
+    def _landmarks(self) -> NDArray[np.float32]:
+        values = self._array(MemberName.LANDMARKS, (LANDMARK_COUNT, 3))
         size = np.array([self.manifest.width, self.manifest.height])
         relative = values[:, :2] / size
         if not np.isfinite(values).all() or (np.abs(relative - 0.5) > 0.5 + _OUTSIDE_MAX).any():
@@ -135,7 +169,7 @@ def open_imx(path: Path | str) -> Imx:
         except _DAMAGE as error:
             raise CorruptImx(_DAMAGED) from error
     declared = set(manifest.members)
-    if not declared >= REQUIRED or declared != set(contents) - {MIMETYPE_NAME, MANIFEST_NAME}:
+    if not declared >= manifest.required or declared != set(contents) - {MIMETYPE_NAME, MANIFEST_NAME}:
         raise CorruptImx(_DAMAGED)
     return Imx(path, manifest)
 

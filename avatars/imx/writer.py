@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avatars.engine.portrait import LANDMARK_COUNT, Portrait
 from avatars.imx.container import MANIFEST_NAME, MIMETYPE, MIMETYPE_NAME
-from avatars.imx.manifest import Manifest, Member, MemberName
+from avatars.imx.manifest import Manifest, Member, MemberName, MovingPicture
 from avatars.imx.pictures import PLATE_QUALITY, encode_jpeg, encode_png
 
 # A fixed date in the table of contents: the same avatar gives the same bytes, the manifest tells when it was made.
@@ -29,19 +30,23 @@ def write_imx(
     Raises `ValueError` for a portrait that contradicts the manifest or itself, `OSError` when it cannot be written.
     """
     _check(portrait, manifest)
-    landmarks = io.BytesIO()
-    np.lib.format.write_array(landmarks, portrait.landmarks.astype("<f4"), version=(1, 0), allow_pickle=False)
     members = {
         MemberName.PICTURE: encode_png(portrait.picture),
         MemberName.MATTE: encode_png(portrait.matte),
         MemberName.PLATE: encode_jpeg(portrait.plate, PLATE_QUALITY),
-        MemberName.LANDMARKS: landmarks.getvalue(),
+        MemberName.LANDMARKS: _array(portrait.landmarks),
         MemberName.POSTER: poster,
     }
     if preview is not None:
         members[MemberName.PREVIEW] = preview
+    footage = portrait.footage
+    if footage is not None:
+        members |= {MemberName.FOOTAGE: b"".join(footage.packets), MemberName.POSES: _array(footage.poses)}
+        if footage.teeth is not None:
+            members[MemberName.TEETH] = encode_png(footage.teeth)
     listed = {str(name): Member(len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()}
-    written = replace(manifest, members=listed)
+    moving = None if footage is None else MovingPicture(len(footage), footage.blur_px)
+    written = replace(manifest, moving=moving, members=listed)
     # What is written must be readable: the reader's own checks are the judge.
     Manifest.from_json(written.to_json())
 
@@ -71,6 +76,12 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, packing: int) -> None
     archive.writestr(info, data)
 
 
+def _array(values: NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, values.astype("<f4"), version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -87,3 +98,10 @@ def _check(portrait: Portrait, manifest: Manifest) -> None:
         raise ValueError("a portrait needs 478 finite landmarks")
     if (manifest.kind, manifest.blink_limit) != (portrait.kind, portrait.blink_limit):
         raise ValueError("manifest and portrait disagree about the kind of face")
+    footage = portrait.footage
+    if footage is not None and (
+        footage.poses.shape != (len(footage), 2, 3)
+        or not np.isfinite(footage.poses).all()
+        or (footage.teeth is not None and footage.teeth.shape != (*size, 4))
+    ):
+        raise ValueError("footage has a pose for each picture, and teeth as large as the portrait")

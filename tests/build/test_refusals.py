@@ -79,7 +79,6 @@ def test_other_files_are_no_pictures(tmp_path: Path, name: str) -> None:
         (b"II*\x00", "TIFF"),
         (b"\0\0\0\x18ftypheic", "HEIC"),
         (b"\0\0\0\x18ftypavif", "AVIF"),
-        (b"\0\0\0\x18ftypisom", "video"),
     ],
 )
 def test_pictures_of_another_format_are_named(tmp_path: Path, head: bytes, named: str) -> None:

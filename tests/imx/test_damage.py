@@ -8,6 +8,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from avatars.imx import (
     TruncatedImx,
     UnsafeImx,
     open_imx,
+    write_imx,
 )
-from tests.imx.conftest import any_portrait
-from tests.imx.test_round_trip import assert_same
+from tests.imx.conftest import POSTER, any_portrait, manifest_of
+from tests.imx.test_round_trip import any_footage, assert_same
 
 
 def refused(path: Path, data: bytes, error: type[ImxError] = ImxError) -> ImxError:
@@ -146,7 +148,7 @@ def test_no_bytes_crash_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
 
 
 def test_later_version_asks_for_an_update(avatar: Path, tmp_path: Path) -> None:
-    data = rewritten(avatar, lambda members: manifest_changed(members, version=2))
+    data = rewritten(avatar, lambda members: manifest_changed(members, version=3))
     assert "Update Parlo" in refused(tmp_path / "x.imx", data, TooNewImx).message
 
 
@@ -234,4 +236,60 @@ def test_landmarks_of_another_sort_are_refused(avatar: Path, tmp_path: Path, arr
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=True)
     data = rewritten(avatar, lambda members: resigned(members, "landmarks.npy", buffer.getvalue()))
+    refused(tmp_path / "x.imx", data, CorruptImx)
+
+
+@pytest.fixture
+def moving_avatar(tmp_path: Path) -> Path:
+    still = any_portrait()
+    portrait = replace(still, footage=any_footage(still.width, still.height, teeth=True))
+    write_imx(tmp_path / "moving.imx", portrait, manifest_of(portrait), poster=POSTER)
+    return tmp_path / "moving.imx"
+
+
+def array_bytes(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("footage.h264", b"no pictures"),
+        ("footage.h264", b""),
+        ("poses.npy", array_bytes(np.zeros((6, 2, 3), np.float32))),
+        ("poses.npy", array_bytes(np.full((6, 2, 3), np.nan, np.float32))),
+        ("poses.npy", array_bytes(np.zeros((7, 2, 3), np.float32))),
+        ("teeth.png", cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes()),
+    ],
+)
+def test_damaged_footage_is_refused(moving_avatar: Path, tmp_path: Path, name: str, data: bytes) -> None:
+    refused(tmp_path / "x.imx", rewritten(moving_avatar, lambda members: resigned(members, name, data)), CorruptImx)
+
+
+@pytest.mark.parametrize("name", ["footage.h264", "poses.npy"])
+def test_missing_footage_is_noticed(moving_avatar: Path, tmp_path: Path, name: str) -> None:
+    refused(tmp_path / "x.imx", rewritten(moving_avatar, lambda members: members.pop(name) and None), CorruptImx)
+
+
+def test_footage_of_another_size_is_noticed(moving_avatar: Path, tmp_path: Path) -> None:
+    other = b"".join(any_footage(128, 128).packets)
+    data = rewritten(moving_avatar, lambda members: resigned(members, "footage.h264", other))
+    refused(tmp_path / "x.imx", data, CorruptImx)
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        None,
+        {},
+        {"frames": 6},
+        {"frames": 1, "blur_px": 0},
+        {"frames": 10**6, "blur_px": 0},
+        {"frames": 6, "blur_px": -1},
+    ],
+)
+def test_damaged_facts_about_footage_are_refused(moving_avatar: Path, tmp_path: Path, moving: Any) -> None:
+    data = rewritten(moving_avatar, lambda members: manifest_changed(members, moving=moving))
     refused(tmp_path / "x.imx", data, CorruptImx)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avatars.engine.footage import Footage, encode
 from avatars.engine.portrait import Kind, Portrait
 from avatars.imx import Manifest, open_imx, write_imx
 from tests.imx.conftest import POSTER, PREVIEW, any_portrait, manifest_of
@@ -103,3 +104,54 @@ def test_contradictory_portrait_is_not_written(tmp_path: Path, change: dict[str,
 def test_manifest_reads_what_it_writes() -> None:
     manifest = manifest_of(any_portrait())
     assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def any_footage(width: int, height: int, frames: int = 6, *, teeth: bool = False) -> Footage:
+    random = np.random.default_rng(5)
+    pictures = (random.integers(16, 235, (height * 3 // 2, width)).astype(np.uint8) for _ in range(frames))
+    poses = np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (frames, 1, 1))
+    poses[1:, :, 2] = random.uniform(-5, 5, (frames - 1, 2))
+    own = random.integers(0, 255, (height, width, 4)).astype(np.uint8) if teeth else None
+    return Footage(tuple(encode(pictures, width, height)), poses, own, 0.75)
+
+
+@pytest.mark.parametrize("teeth", [False, True])
+def test_footage_survives(tmp_path: Path, teeth: bool) -> None:
+    still = any_portrait()
+    footage = any_footage(still.width, still.height, teeth=teeth)
+    portrait = replace(still, footage=footage)
+    written = write_imx(tmp_path / "moving.imx", portrait, manifest_of(portrait), poster=POSTER)
+    opened = open_imx(tmp_path / "moving.imx")
+    opened.verify()
+    assert b'"version": 2' in written.to_json()
+    read = opened.portrait()
+    assert_same(read, still)
+    assert read.footage is not None
+    assert read.footage.packets == footage.packets
+    assert np.array_equal(read.footage.poses, footage.poses)
+    assert read.footage.blur_px == footage.blur_px
+    assert (read.footage.teeth is None) is not teeth
+    if read.footage.teeth is not None and footage.teeth is not None:
+        assert np.array_equal(read.footage.teeth, footage.teeth)
+
+
+def test_a_still_avatar_is_one_that_older_readers_know(avatar: Path) -> None:
+    assert b'"version": 1' in open_imx(avatar).manifest.to_json()
+    assert open_imx(avatar).portrait().footage is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"poses": np.zeros((5, 2, 3), np.float32)},
+        {"poses": np.full((6, 2, 3), np.nan, np.float32)},
+        {"teeth": np.zeros((10, 10, 4), np.uint8)},
+    ],
+)
+def test_contradictory_footage_is_not_written(tmp_path: Path, change: dict[str, object]) -> None:
+    still = any_portrait()
+    footage = replace(any_footage(still.width, still.height), **change)  # type: ignore[arg-type]
+    portrait = replace(still, footage=footage)
+    with pytest.raises(ValueError, match="footage"):
+        write_imx(tmp_path / "x.imx", portrait, manifest_of(portrait), poster=POSTER)
+    assert not list(tmp_path.iterdir())

@@ -135,7 +135,8 @@ def test_a_secret_makes_avatars(client: Client, creator: Any, secret: tuple[ApiS
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"consent": ""}, "consent"), ({"source": ""}, "Choose a picture."), ({"name": ""}, "name")]
+    ("changes", "words"),
+    [({"consent": ""}, "consent"), ({"source": ""}, "Choose a picture or a video."), ({"name": ""}, "name")],
 )
 def test_bad_requests_say_what_is_wrong(
     client: Client, secret: tuple[ApiSecret, str], changes: dict[str, Any], words: str

@@ -14,6 +14,7 @@ from avatars.forms import CONSENT_TEXT
 from avatars.models import Avatar, Build
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
+MP4 = b"\0\0\0\x20ftypisom" + b"\0" * 64
 
 
 def fields(content: bytes = JPEG, **changes: Any) -> dict[str, Any]:
@@ -51,13 +52,28 @@ def test_a_picture_becomes_a_queued_build(studio: Client, creator: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("head", "suffix"),
+    [(MP4, ".mp4"), (b"\0\0\0\x14ftypqt  ", ".mov"), (b"\0\0\0\x08wide", ".mov"), (b"\x1a\x45\xdf\xa3", ".webm")],
+)
+def test_a_video_becomes_a_queued_build(studio: Client, head: bytes, suffix: str) -> None:
+    # Larger than a picture may be.
+    assert studio.post("/studio/new/", fields(head + b"\0" * 11 * 1024 * 1024)).status_code == 302
+    build = Build.objects.get()
+    assert build.source.name.endswith(suffix)
+    page = studio.get(f"/studio/{build.avatar.code}/").content.decode()
+    assert "Make its loop" in page
+    assert studio.get(f"/studio/{build.avatar.code}/source/").status_code == 404
+
+
+@pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"source": None}, "Choose a picture."),
+        ({"source": None}, "Choose a picture or a video."),
         ({"content": b""}, "This file is empty."),
-        ({"content": b"<svg onload=alert(1)>"}, "This is no JPEG, PNG or WebP picture."),
+        ({"content": b"<svg onload=alert(1)>"}, "This is no picture (JPEG, PNG, WebP) and no video"),
         ({"content": b"\0\0\0\x18ftypheic" + b"\0" * 40}, "HEIC pictures cannot be read here."),
         ({"content": JPEG + b"\0" * 10 * 1024 * 1024}, "pictures may have up to 10 MB"),
+        ({"content": MP4 + b"\0" * 100 * 1024 * 1024}, "videos may have up to 100 MB"),
         ({"consent": None}, "without this consent no avatar is built"),
         ({"name": ""}, "Give your avatar a name."),
         ({"licence": "stolen"}, "Select a valid choice"),

@@ -79,7 +79,9 @@ class NewAvatarSerializer(serializers.Serializer[Avatar]):
     """What a new avatar is made from, as the schema shows it; `NewAvatarForm` is what checks it."""
 
     name = serializers.CharField(max_length=60)
-    source = serializers.FileField(help_text="A JPEG, PNG or WebP picture.")  # type: ignore[assignment]
+    source = serializers.FileField(
+        help_text="A JPEG, PNG or WebP picture, or an MP4, MOV or WebM video of 3 to 60 seconds."
+    )  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=Avatar.Kind.choices, required=False)
     size = serializers.ChoiceField(choices=Build.Size.choices, required=False)
     shot = serializers.ChoiceField(choices=Build.Shot.choices, required=False)

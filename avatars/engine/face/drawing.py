@@ -1,8 +1,9 @@
-"""Which renderer draws here: the kernel where it has been compiled, else numpy and OpenCV."""
+"""Which renderer draws here: that of footage over footage, else the kernel where it has been compiled, else numpy."""
 
 from typing import Protocol
 
 from avatars.engine.controls import Controls
+from avatars.engine.face.footage import FootageRenderer
 from avatars.engine.face.i420 import Picture
 from avatars.engine.face.kernel import KernelRenderer, available
 from avatars.engine.face.renderer import FaceRenderer
@@ -22,4 +23,6 @@ class Renderer(Protocol):
 
 def renderer_of(rig: Rig) -> Renderer:
     """A renderer for one session of this rig."""
+    if rig.portrait.footage is not None:
+        return FootageRenderer(rig)
     return KernelRenderer(rig) if available() else FaceRenderer(rig)

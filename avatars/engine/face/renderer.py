@@ -234,7 +234,7 @@ class FaceRenderer:
             own = alpha = None
             if rig.own_teeth is not None:
                 place = self._before_mouth[:rows_seen, :columns_seen]
-                own = sample(rig.portrait.picture, place).astype(np.float32)
+                own = sample(rig.teeth_picture, place).astype(np.float32)
                 alpha = sample(rig.own_teeth, place)
             opening = Opening(
                 x, y, upper, lower, rig.meets_y, jaw_drop(weights, rig.mouth),

@@ -39,6 +39,7 @@ class Rig:
     eyes: tuple[Eye, Eye]
     shading: NDArray[np.float32] | None
     own_teeth: NDArray[np.float32] | None
+    teeth_picture: NDArray[np.uint8]
     healed: NDArray[np.uint8] | None
     matte: NDArray[np.float32]
 
@@ -54,6 +55,12 @@ class Rig:
         relaxation = Relaxation(portrait.landmarks, frame, mouth) if mouth.is_open else None
         fields = build_fields(portrait.landmarks, frame, mouth, nodes, relaxation)
         palette = measure_palette(portrait.picture, portrait.landmarks, frame, mouth, portrait.kind)
+        teeth, teeth_picture = None, portrait.picture
+        if portrait.footage is not None and portrait.footage.teeth is not None:
+            teeth_picture = np.ascontiguousarray(portrait.footage.teeth[..., :3])
+            teeth = portrait.footage.teeth[..., 3].astype(np.float32) / np.float32(255)
+        elif photo:
+            teeth = own_teeth(portrait.picture, frame, mouth, palette)
         skin = palette.skin if portrait.kind is Kind.DRAWING else None
         return cls(
             portrait=portrait,
@@ -68,7 +75,8 @@ class Rig:
                 find_eye(portrait.picture, portrait.landmarks, RIGHT_EYE, skin),
             ),
             shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
-            own_teeth=own_teeth(portrait.picture, frame, mouth, palette) if photo else None,
+            own_teeth=teeth,
+            teeth_picture=teeth_picture,
             healed=healed(portrait.picture, frame, mouth) if photo and mouth.is_open else None,
             matte=portrait.matte.astype(np.float32) / np.float32(255),
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from avatars.engine.blending import blended
 from avatars.engine.controls import Control, Controls, rest
 from avatars.engine.expression import MOODS
-from avatars.engine.face.drawing import Renderer, renderer_of
+from avatars.engine.face.drawing import renderer_of
 from avatars.engine.face.i420 import bgr_of
 from avatars.engine.face.rig import Rig
 from avatars.engine.gestures import GESTURES
@@ -73,18 +73,16 @@ def sheet(portrait: Portrait, track: Controls | None = None) -> Picture:
     track: (frames, CONTROL_COUNT), shown as a row of frames at equal distances where it is given.
     """
     rig = Rig.from_portrait(portrait)
-    renderer = renderer_of(rig)
-    shapes = {name: _draw(renderer, values, SPEAKING_RELAX if values else 0.0) for name, values in VISEMES.items()}
-    eyes = {name: _draw(renderer, values, 0.0) for name, values in EYES.items()}
-    heads = {name: _draw(renderer, values, RESTING_RELAX) for name, values in HEADS.items()}
+    shapes = {name: _draw(rig, values, SPEAKING_RELAX if values else 0.0) for name, values in VISEMES.items()}
+    eyes = {name: _draw(rig, values, 0.0) for name, values in EYES.items()}
+    heads = {name: _draw(rig, values, RESTING_RELAX) for name, values in HEADS.items()}
     cells = [_label(_mouth(rig, picture), name) for name, picture in shapes.items()]
     cells += [_label(_eyes(rig, picture), name) for name, picture in eyes.items()]
     cells += [_label(_whole(shapes[name]), name) for name in list(VISEMES)[:COLUMNS]]
     cells += [_label(_whole(picture), name) for name, picture in heads.items()]
     if track is not None:
         for index in np.linspace(0, len(track) - 1, SPOKEN_CELLS).round().astype(int):
-            picture = bgr_of(renderer.render(track[index]))
-            cells.append(_label(_mouth(rig, picture), f"frame {index}"))
+            cells.append(_label(_mouth(rig, _drawn(rig, track[index])), f"frame {index}"))
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     return np.vstack(rows)
 
@@ -92,12 +90,11 @@ def sheet(portrait: Portrait, track: Controls | None = None) -> Picture:
 def gesture_sheet(portrait: Portrait) -> Picture:
     """Draw every gesture of a portrait as a row of frames, the moods above, (height, width, 3) uint8 BGR."""
     rig = Rig.from_portrait(portrait)
-    renderer = renderer_of(rig)
     at_rest = rest()
     at_rest[Control.RELAX] = RESTING_RELAX
 
     def cell(added: Controls, name: str) -> Picture:
-        return _label(_face(rig, bgr_of(renderer.render(blended(at_rest, added)))), name)
+        return _label(_face(rig, _drawn(rig, blended(at_rest, added))), name)
 
     cells = [cell(_vector(offsets), mood) for mood, offsets in MOODS.items()]
     cells += [np.zeros_like(cells[0])] * (GESTURE_CELLS - len(cells))
@@ -115,9 +112,13 @@ def _vector(values: Mapping[Control, float]) -> Controls:
     return controls
 
 
-def _draw(renderer: Renderer, values: Mapping[Control, float], relax: float) -> Picture:
-    controls = _vector({Control.RELAX: relax, **values})
-    return bgr_of(renderer.render(controls))
+def _draw(rig: Rig, values: Mapping[Control, float], relax: float) -> Picture:
+    return _drawn(rig, _vector({Control.RELAX: relax, **values}))
+
+
+def _drawn(rig: Rig, controls: Controls) -> Picture:
+    """The first frame of a session of its own: a face from a video is then where its portrait shows it."""
+    return bgr_of(renderer_of(rig).render(controls))
 
 
 def _cut(picture: Picture, centre: NDArray[np.float32], reach_px: float) -> Picture:

@@ -1,4 +1,4 @@
-"""`manage.py build_avatar`: a picture becomes an `.imx` file."""
+"""`manage.py build_avatar`: a picture or a video becomes an `.imx` file."""
 
 import json
 import sys
@@ -60,14 +60,16 @@ class ProgressBar:
 
 
 class Command(BaseCommand):
-    """Builds one avatar file from one picture."""
+    """Builds one avatar file from one picture or video."""
 
-    help = "Build an .imx avatar file from a picture."
+    help = "Build an .imx avatar file from a picture or a video."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("source", type=Path, help="picture: JPEG, PNG or WebP")
+        parser.add_argument(
+            "source", type=Path, help="picture (JPEG, PNG, WebP) or video (MP4, MOV, WebM; 3 to 60 s, up to 100 MB)"
+        )
         parser.add_argument("--out", type=Path, required=True, help="avatar file to write, ending in .imx")
         parser.add_argument("--points", type=Path, help="JSON file with six points of the face, in picture pixels")
         parser.add_argument("--size", type=size_argument, default=(512, 512), help="width x height, such as 512x512")

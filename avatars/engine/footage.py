@@ -1,0 +1,123 @@
+"""Footage: a person's own idle motion, as a loop of coded pictures and where the face is in each."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Final
+
+import av
+import numpy as np
+from av.codec.context import Flags
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from avatars.engine.controls import FRAME_RATE_HZ
+
+CODEC: Final = "h264"
+# Nearly without loss; ten seconds stay below 10 MB whatever they show.
+QUALITY: Final = "14"
+RATE_MAX_KBIT_S: Final = 6500
+FRAMES_MAX: Final = 400
+AHEAD: Final = 2
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footage:
+    """The moving picture behind a portrait.
+
+    packets: H.264, one coded picture each, without B-frames; the first can be decoded alone, with its headers. The last
+    is followed by the first without a seam. poses: (frames, 2, 3) float32, the similarity from the portrait's pixels to
+    those of each picture as far as the mouth is concerned; the first is the portrait's own. teeth: (height, width, 4)
+    uint8, the person's upper teeth where they are in the portrait, BGR and how much they cover, or None. blur_px: how
+    soft its pictures are, as the sigma of a Gaussian; what is drawn into them is made as soft.
+    """
+
+    packets: tuple[bytes, ...]
+    poses: NDArray[np.float32]
+    teeth: Picture | None = None
+    blur_px: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.packets)
+
+
+class FootageDamaged(ValueError):
+    """Coded pictures that cannot be decoded."""
+
+
+def encode(pictures: Iterator[Picture], width: int, height: int) -> Iterator[bytes]:
+    """Code I420 pictures (height * 3 // 2, width), one packet each: quick to decode, headers with the first."""
+    coder = av.CodecContext.create("libx264", "w")
+    assert isinstance(coder, VideoCodecContext)
+    coder.width, coder.height, coder.pix_fmt = width, height, "yuv420p"
+    coder.framerate, coder.time_base = Fraction(FRAME_RATE_HZ), Fraction(1, FRAME_RATE_HZ)
+    coder.thread_count = 1
+    rate = f"vbv-maxrate={RATE_MAX_KBIT_S}:vbv-bufsize={2 * RATE_MAX_KBIT_S}"
+    coder.options = {
+        "preset": "medium",
+        "tune": "fastdecode",
+        "crf": QUALITY,
+        "x264-params": f"bframes=0:keyint=infinite:scenecut=0:rc-lookahead=10:repeat-headers=1:{rate}",
+    }
+    for index, picture in enumerate(pictures):
+        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts = index
+        yield from (bytes(packet) for packet in coder.encode(frame))
+    yield from (bytes(packet) for packet in coder.encode(None))
+
+
+def split(stream: bytes) -> tuple[bytes, ...]:
+    """The packets of pictures that `encode` made, from their joined bytes. Raises `FootageDamaged`."""
+    try:
+        decoder = _decoder()
+        return tuple(bytes(packet) for packet in (*decoder.parse(stream), *decoder.parse(None)))
+    except FFmpegError as error:
+        raise FootageDamaged("the coded pictures cannot be told apart") from error
+
+
+def _decoder() -> VideoCodecContext:
+    decoder = av.CodecContext.create(CODEC, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    decoder.thread_count = 1
+    decoder.flags |= Flags.low_delay
+    return decoder
+
+
+@cache
+def _decoding() -> ThreadPoolExecutor:
+    """The one thread that decodes ahead for all sessions of this process."""
+    return ThreadPoolExecutor(1, "footage")
+
+
+class Reel:
+    """Footage played round and round. Pictures are decoded ahead, off the thread that draws."""
+
+    def __init__(self, footage: Footage, width: int, height: int) -> None:
+        self._footage, self._size = footage, (width, height)
+        self._decoder = _decoder()
+        self._at = 0
+        self._coming: list[Future[Picture]] = []
+
+    def next(self) -> tuple[int, Picture]:
+        """The next picture's number and I420 (height * 3 // 2, width) uint8. Raises `FootageDamaged`."""
+        while len(self._coming) <= AHEAD:
+            number = (self._at + len(self._coming)) % len(self._footage)
+            self._coming.append(_decoding().submit(self._decoded, number))
+        picture = self._coming.pop(0).result()
+        number, self._at = self._at, (self._at + 1) % len(self._footage)
+        return number, picture
+
+    def _decoded(self, number: int) -> Picture:
+        try:
+            frames = self._decoder.decode(av.Packet(self._footage.packets[number]))
+        except FFmpegError as error:
+            raise FootageDamaged("a picture of the footage cannot be decoded") from error
+        if len(frames) != 1 or (frames[0].width, frames[0].height) != self._size or frames[0].format.name != "yuv420p":
+            raise FootageDamaged("a picture of the footage is not what it should be")
+        return np.asarray(frames[0].to_ndarray(), np.uint8)
