@@ -15,9 +15,11 @@ from av.audio.codeccontext import AudioCodecContext
 from av.packet import Packet as AvPacket
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
+from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from avatars.engine.controls import FRAME_RATE_HZ
+from avatars.engine.face.i420 import planes
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
 
 # Generic in its type stubs alone.
@@ -37,6 +39,8 @@ OPUS_BIT_RATE: Final = 32_000
 OPUS_COMPLEXITY: Final = 3
 OPUS_PACKET_MS: Final = 20
 SAMPLES_PER_PACKET: Final = SAMPLE_RATE_HZ * OPUS_PACKET_MS // 1000
+# After so many packets of silence an encoder has settled: what follows sounds the same.
+SETTLING_PACKETS: Final = 10
 # RTP counts Opus at 48 kHz whatever rate it is made from.
 RTP_AUDIO_HZ: Final = 48_000
 RTP_AUDIO_TIME_BASE: Final = Fraction(1, RTP_AUDIO_HZ)
@@ -79,6 +83,10 @@ class FaceEncoder:
 
     def __init__(self, width: int, height: int) -> None:
         self._context = h264_context(width, height)
+        # One frame for all pictures: x264 has read it when `encode` returns, and a new one costs more than the copy.
+        self._frame = av.VideoFrame(width, height, "yuv420p")
+        self._planes = [_view(plane) for plane in self._frame.planes]
+        self._shape = (height * 3 // 2, width)
 
     def encode(self, picture: NDArray[np.uint8], index: int, *, key: bool = False) -> Packet:
         """Encode frame number `index` of the session.
@@ -86,7 +94,13 @@ class FaceEncoder:
         picture: (height * 3 // 2, width) uint8 I420, read before this returns. Raises `ValueError` for another shape
         and `av.FFmpegError` when the encoder fails.
         """
-        frame = picture_frame(picture, index)
+        if picture.shape != self._shape:
+            raise ValueError(f"the encoder takes pictures of {self._shape}, not of {picture.shape}")
+        frame = self._frame
+        luma, chroma = planes(picture, frame.height, frame.width)
+        for plane, drawn in zip(self._planes, (luma, *chroma), strict=True):
+            np.copyto(plane, drawn)
+        frame.pts, frame.time_base = index, FRAME_TIME_BASE
         frame.pict_type = PictureType.I if key else PictureType.NONE
         packets = self._context.encode(frame)
         if len(packets) != 1:
@@ -95,9 +109,10 @@ class FaceEncoder:
 
 
 class VoiceEncoder:
-    """One session's voice encoder: mono, 24 kHz, a packet for each 20 ms."""
+    """One session's voice encoder: mono, 24 kHz, a packet for each 20 ms. Lasting silence costs nothing."""
 
     def __init__(self) -> None:
+        self._silent_packets = 0
         context = av.CodecContext.create("libopus", "w")
         assert isinstance(context, AudioCodecContext)
         context.sample_rate, context.layout, context.format = SAMPLE_RATE_HZ, "mono", "s16"
@@ -117,15 +132,22 @@ class VoiceEncoder:
         """
         if samples.shape != (SAMPLES_PER_PACKET,):
             raise ValueError(f"an Opus packet takes {SAMPLES_PER_PACKET} samples, not {samples.shape}")
-        frame = voice_frame(samples, position)
-        packets = self._context.encode(frame)
-        if len(packets) != 1:
-            raise ValueError(f"the encoder made {len(packets)} packets of one piece of sound")
-        packet = packets[0]
+        self._silent_packets = 0 if samples.any() else self._silent_packets + 1
+        packet = self._silence() if self._silent_packets > SETTLING_PACKETS else self._encoded(samples, position)
         # The encoder counts its own delay into the time; both tracks count from the samples alone.
         packet.time_base = RTP_AUDIO_TIME_BASE
         packet.pts = packet.dts = position * RTP_AUDIO_HZ // SAMPLE_RATE_HZ
         return packet
+
+    def _encoded(self, samples: NDArray[np.int16], position: int) -> Packet:
+        packets = self._context.encode(voice_frame(samples, position))
+        if len(packets) != 1:
+            raise ValueError(f"the encoder made {len(packets)} packets of one piece of sound")
+        return packets[0]
+
+    @staticmethod
+    def _silence() -> Packet:
+        return AvPacket(silence_packet())
 
 
 @cache
@@ -133,8 +155,15 @@ def silence_packet() -> bytes:
     """20 ms of silence in Opus, as an encoder makes it that has been silent for a while."""
     encoder = VoiceEncoder()
     silence = np.zeros(SAMPLES_PER_PACKET, np.int16)
-    packets = [encoder.encode(silence, number * SAMPLES_PER_PACKET) for number in range(10)]
+    packets = [encoder.encode(silence, number * SAMPLES_PER_PACKET) for number in range(SETTLING_PACKETS)]
     return bytes(packets[-1])
+
+
+def _view(plane: VideoPlane) -> NDArray[np.uint8]:
+    """The pixels of a plane, (height, width), without what its lines are padded with."""
+    buffer: Any = plane
+    lines: NDArray[np.uint8] = np.frombuffer(buffer, np.uint8).reshape(-1, plane.line_size)
+    return lines[: plane.height, : plane.width]
 
 
 def picture_frame(picture: NDArray[np.uint8], index: int) -> av.VideoFrame:

@@ -10,11 +10,13 @@ from av.video.codeccontext import VideoCodecContext
 from realtime.rtc.encoder import (
     MAX_RATE_KBIT_S,
     SAMPLES_PER_PACKET,
+    SETTLING_PACKETS,
     FaceEncoder,
     VoiceEncoder,
     h264_context,
     max_rate_kbit_s,
     picture_frame,
+    silence_packet,
     voice_frame,
 )
 
@@ -174,3 +176,26 @@ def test_a_still_face_costs_little() -> None:
 def test_larger_pictures_may_have_more_bits(size: tuple[int, int], kbit_s: int) -> None:
     assert max_rate_kbit_s(*size) == kbit_s
     assert f"vbv-maxrate={kbit_s}:vbv-bufsize={round(kbit_s / 2)}" in h264_context(*size).options["x264-params"]
+
+
+def test_one_frame_for_all_pictures_is_as_good_as_a_new_one_for_each() -> None:
+    encoder, plain = FaceEncoder(128, 96), h264_context(128, 96)
+    rng = np.random.default_rng(5)
+    for index in range(12):
+        picture = rng.integers(16, 235, (144, 128), np.uint8)
+        expected = plain.encode(picture_frame(picture, index))
+        assert bytes(encoder.encode(picture, index)) == bytes(expected[0])
+
+
+def test_a_picture_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="144, 128"):
+        FaceEncoder(128, 96).encode(np.zeros((96, 128), np.uint8), 0)
+
+
+def test_lasting_silence_is_one_packet_and_a_voice_comes_through_after_it() -> None:
+    encoder = VoiceEncoder()
+    silence, voice = np.zeros(SAMPLES_PER_PACKET, np.int16), np.full(SAMPLES_PER_PACKET, 5000, np.int16)
+    packets = [encoder.encode(silence, n * SAMPLES_PER_PACKET) for n in range(SETTLING_PACKETS + 20)]
+    assert {bytes(packet) for packet in packets[SETTLING_PACKETS:]} == {silence_packet()}
+    assert [packet.pts for packet in packets] == [n * 960 for n in range(len(packets))]
+    assert bytes(encoder.encode(voice, len(packets) * SAMPLES_PER_PACKET)) != silence_packet()
