@@ -11,12 +11,12 @@ import structlog
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
-from django.core.cache import cache
 
 from avatars.models import Avatar
 from avatars.permissions import can_talk, can_view
 from realtime.ice import ice_servers
 from realtime.placement import WorkerRecord, find_worker, least_loaded
+from realtime.throttle import too_often
 from realtime.tokens import Place, issue_token, read_token
 
 logger = structlog.get_logger(__name__)
@@ -114,7 +114,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             await self._refuse("not_ready", NOT_READY)
             return
         try:
-            if await self._joins_too_often():
+            if await too_often(self.scope, "joins", JOINS_A_MINUTE):
                 await self.close(CLOSE_TOO_MANY)
                 return
             before = read_token(token, self.avatar.code)
@@ -145,12 +145,6 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         else:
             return worker
         return None
-
-    async def _joins_too_often(self) -> bool:
-        client = self.scope.get("client") or ("", 0)
-        key = f"joins:{client[0]}:{int(time.time() // 60)}"
-        await cache.aadd(key, 0, 120)
-        return bool(await cache.aincr(key) > JOINS_A_MINUTE)
 
     async def _tell_worker(self, kind: str, **values: Any) -> None:
         if self.worker is None or self.session is None:

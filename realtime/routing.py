@@ -1,7 +1,11 @@
-"""WebSocket addresses of live conversations."""
+"""WebSocket addresses of live conversations and of the connection check."""
 
 from django.urls import path
 
+from realtime.check_consumer import CheckConsumer
 from realtime.consumers import TalkConsumer
 
-websocket_urlpatterns = [path("ws/talk/<str:code>/", TalkConsumer.as_asgi())]
+websocket_urlpatterns = [
+    path("ws/talk/<str:code>/", TalkConsumer.as_asgi()),
+    path("ws/check/", CheckConsumer.as_asgi()),
+]

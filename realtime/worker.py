@@ -20,6 +20,7 @@ from realtime.frames import FrameThread
 from realtime.likenesses import Likenesses
 from realtime.models import Session as SessionRow
 from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
+from realtime.probes import Probes
 from realtime.rtc import OfferRefused, Unreachable
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, open_session, update_session
@@ -55,6 +56,7 @@ class MediaWorker:
         self._turned_s = time.monotonic()
         self._locks: dict[UUID, asyncio.Lock] = {}
         self._tasks = TaskSet("a media worker")
+        self._probes = Probes()
         self._living: set[str] = set()
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
 
@@ -70,6 +72,7 @@ class MediaWorker:
             self._tasks.spawn(work())
         await self._stopping.wait()
         await self._tasks.cancel()
+        await self._probes.close()
         for session in list(self.sessions.values()):
             await self._say(session.reply, "media.refused", session.id, code="worker_lost", message=STOPPING)
         await asyncio.gather(*(self._close(session, SessionRow.Reason.STOPPED) for session in self.sessions.values()))
@@ -137,6 +140,9 @@ class MediaWorker:
     async def _handle(self, message: dict[str, Any]) -> None:
         """Act on one message; those of one session in order."""
         session_id = UUID(hex=message["session"])
+        if message["type"] == "probe":
+            await self._probe(session_id, message["sdp"], message["reply"])
+            return
         async with self._locks.setdefault(session_id, asyncio.Lock()):
             session = self.sessions.get(session_id)
             kind, reply = message["type"], message["reply"]
@@ -211,6 +217,16 @@ class MediaWorker:
                 await self._close(session, SessionRow.Reason.FAILED)
             return
         await self._say(reply, "media.answer", session.id, sdp=answer)
+
+    async def _probe(self, probe_id: UUID, sdp: str, reply: str) -> None:
+        """Take part in a page's connection check."""
+        try:
+            answer = await self._probes.answer(probe_id, sdp)
+        except (OfferRefused, Unreachable) as refusal:
+            code = "offer" if isinstance(refusal, OfferRefused) else "unreachable"
+            await self._say(reply, "media.refused", probe_id, code=code, message=str(refusal))
+            return
+        await self._say(reply, "media.answer", probe_id, sdp=answer)
 
     def _session_ended(self, session: Session, reason: str, sentence: str) -> None:
         self._tasks.spawn(self._finish(session, reason, sentence))

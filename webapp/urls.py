@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from realtime.views import connection_check
 from webapp import views
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.metrics, name="metrics"),
+    path("check/", connection_check, name="connection_check"),
     path("favicon.ico", views.favicon, name="favicon"),
 ]
 

@@ -4,6 +4,7 @@ from realtime.rtc.clock import FRAME_S, FrameClock, Tick
 from realtime.rtc.loopback import offer_loopback
 from realtime.rtc.network import Network, TurnServer, Unreachable
 from realtime.rtc.peer import OfferRefused, Peer, PeerListener
+from realtime.rtc.probe import Probe
 from realtime.rtc.tracks import Outlet
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Outlet",
     "Peer",
     "PeerListener",
+    "Probe",
     "Tick",
     "TurnServer",
     "Unreachable",

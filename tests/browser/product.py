@@ -24,11 +24,15 @@ def free_port() -> int:
 
 @dataclass
 class Product:
-    """A running Parlo. `start()` returns once it is ready to take visitors; `stop()` leaves nothing behind."""
+    """A running Parlo. `start()` returns once it is ready to take visitors; `stop()` leaves nothing behind.
+
+    settings: what its environment has besides, or in place of, the usual.
+    """
 
     data_dir: Path
     port: int = field(default_factory=free_port)
     brain_port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)
     _supervisor: subprocess.Popen[bytes] | None = None
 
     @property
@@ -48,6 +52,7 @@ class Product:
             "ICE_LOOPBACK": "1",
             "MEDIA_WORKERS": "1",
             "DJANGO_SETTINGS_MODULE": "webapp.settings",
+            **self.settings,
         }
 
     def manage(self, *arguments: str) -> str:

@@ -35,7 +35,16 @@ def code(product: Product) -> str:
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_fits_and_keeps_to_itself(product: Product, creator: str, code: str, size: str) -> None:
     width, height = SIZES[size]
-    paths = ["/", f"/a/{code}/", f"/a/{code}/talk/", "/?q=nobody", "/studio/", "/studio/new/", "/accounts/secrets/"]
+    paths = [
+        "/",
+        f"/a/{code}/",
+        f"/a/{code}/talk/",
+        "/?q=nobody",
+        "/studio/",
+        "/studio/new/",
+        "/accounts/secrets/",
+        "/check/",
+    ]
     trouble: list[str] = []
     with chromium() as browser:
         for scheme in SCHEMES:
