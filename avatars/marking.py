@@ -39,7 +39,7 @@ def question(content: dict[str, Any], avatar: Avatar, reply_to: str) -> dict[str
     Raises `ValidationError` with a sentence where the points are none or the creator asks too often.
     """
     points = read_points(content.get("points"))
-    kind = content.get("kind") if content.get("kind") in Avatar.Kind.values else Avatar.Kind.ANIMAL
+    kind = content.get("kind") if content.get("kind") in Avatar.Kind.values else ""
     build = avatar.latest_build
     if build is None or not build.source:
         raise ValidationError("The picture is gone. Upload it again.")
@@ -74,7 +74,8 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
 
     answered: dict[str, Any] = {"type": "build.sketched", "number": asked["number"], "error": "", "a": "", "m": ""}
     try:
-        drawn = sketch_face(_source(asked["build"]), FacePoints.from_json(asked["points"]), Kind(asked["kind"]))
+        kind = Kind(asked["kind"]) if asked["kind"] else None
+        drawn = sketch_face(_source(asked["build"]), FacePoints.from_json(asked["points"]), kind)
     except BuildRefused as refusal:
         return answered | {"error": refusal.message}
     except FileNotFoundError:

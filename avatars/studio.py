@@ -102,7 +102,7 @@ def _detail(
             "source_url": reverse("studio_source", args=[avatar.code]) if build else "",
             "points_url": reverse("studio_points", args=[avatar.code]),
             "points": _marked(build),
-            "kind": (build.kind if build else "") or (avatar.kind if avatar.imx else ""),
+            "kind": _kind(avatar, build),
             "can_mark": build is not None and bool(build.source) and not _is_video(build),
             "moving": build is not None and _is_video(build),
         },
@@ -115,6 +115,13 @@ def _detail(
 def _as_before(build: Build | None) -> dict[str, str]:
     """Return what another picture is offered with: the size and the shot that the last one had."""
     return {"size": build.size, "shot": build.shot} if build else {}
+
+
+def _kind(avatar: Avatar, build: Build | None) -> str:
+    """Return what the picture shows, as its creator said or as its build found; "" while that is open."""
+    if build is None:
+        return ""
+    return str(build.kind or (avatar.kind if build.state == Build.State.READY else ""))
 
 
 def _marked(build: Build | None) -> dict[str, Any] | None:

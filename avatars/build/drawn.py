@@ -15,10 +15,16 @@ from avatars.build.thinplate import ThinPlate
 from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, EyeIds
 from avatars.engine.face.frame import CHIN, INNER_LOWER, INNER_UPPER, OUTER_LOWER, OUTER_UPPER, FaceFrame
 from avatars.engine.face.palette import commonest_skin
+from avatars.engine.portrait import Kind
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+FLAT_SIDE_PX: Final = 256
+FLAT_STEP: Final = 8
+FLAT_COLOURS: Final = 6
+FLAT_SHARE: Final = 0.42
+"""So much of a flat drawing is painted with so few colours; of photographs it is a quarter at most."""
 STANDS_OUT_LAB: Final = 22.0
 EYE_REACH_IOD: Final = 0.75
 EYE_NEAR_IOD: Final = 0.16
@@ -36,6 +42,21 @@ LIP_IOD: Final = 0.03
 EYE_MARGIN: Final = 0.05
 BROW_ABOVE: Final = 0.35
 """Where the brow is put above the upper lid, in eye widths."""
+
+
+def kind_of(picture: NDArray[np.uint8], landmarks: Array, *, marked: bool) -> Kind:
+    """Tell what sort of face a source picture shows: flat paint is a drawing, what had to be marked is an animal."""
+    low = np.clip(landmarks[:, :2].min(axis=0), 0, (picture.shape[1] - 1, picture.shape[0] - 1)).astype(int)
+    high = np.maximum(landmarks[:, :2].max(axis=0).astype(int), low + 1)
+    face = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
+    scale = FLAT_SIDE_PX / max(face.shape[:2])
+    if scale < 1:
+        face = np.asarray(cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    steps = (face // FLAT_STEP).reshape(-1, 3).astype(np.int64)
+    counts = np.sort(np.bincount(steps @ np.array([1, 32, 1024])))[::-1]
+    if float(counts[:FLAT_COLOURS].sum() / counts.sum()) > FLAT_SHARE:
+        return Kind.DRAWING
+    return Kind.ANIMAL if marked else Kind.PHOTO
 
 
 def fitted_to_drawing(picture: NDArray[np.uint8], landmarks: Array, *, marked: bool) -> Array:

@@ -9,19 +9,23 @@ from numpy.typing import NDArray
 
 from avatars.build.cutout import character_matte, clean_plate
 from avatars.build.decode import NEUTRAL_BGR, Source, decode, upright
-from avatars.build.drawn import fitted_to_drawing
+from avatars.build.drawn import fitted_to_drawing, kind_of
 from avatars.build.framing import EXTENDED_WARNING, Frame, Shot, cut, frame_around, frame_figure
 from avatars.build.inspection import Findings, chosen_face, inspect_face
+from avatars.build.muzzle import guess_muzzle
 from avatars.build.points import FacePoints, fitted_mesh
 from avatars.build.refusal import BuildRefused
 from avatars.build.stage import BEGINS, Progress, Stage, silent
-from avatars.engine.perception import Perception
+from avatars.engine.perception import Face, Perception
 from avatars.engine.portrait import Kind, Portrait
 from avatars.imx.manifest import SourceKind
 
 SIZE_DEFAULT = (512, 512)
 SIDE_MIN_PX = 256
 SIDE_MAX_PX = 1920
+GUESSED_WARNING = (
+    "Parlo guessed where this animal's face is. If its mouth moves in the wrong place, mark the face by hand."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,16 @@ def draft_portrait(
     begin(Stage.DECODE)
     opened = decode(source)
     begin(Stage.DETECT)
+    faces: list[Face] = []
     if points is not None:
         opened, points, turned = upright(opened, points.scaled(opened.scale))
         if turned:
             findings.warnings.append("The picture was turned so that the face is upright.")
-    landmarks, faces_found = _found(opened, points, findings)
+    else:
+        faces = Perception.shared().faces(opened.picture)
+        points = None if faces else _guessed(opened, findings)
+    landmarks = _chosen(opened, faces, findings) if points is None else _fitted(opened, points)
+    kind = kind or kind_of(opened.picture, landmarks, marked=points is not None)
     begin(Stage.CROP)
     picture_size = (opened.picture.shape[1], opened.picture.shape[0])
     frame = frame_around(landmarks, picture_size, size)
@@ -85,7 +94,6 @@ def draft_portrait(
         findings.warnings.append("The face fills the picture, so the background was extended around it.")
     begin(Stage.LANDMARKS)
     landmarks = _refined(picture, frame.to_frame(landmarks, size), by_hand=points is not None)
-    kind = kind or (Kind.ANIMAL if points else Kind.PHOTO)
     if kind is Kind.DRAWING:
         landmarks = fitted_to_drawing(picture, landmarks, marked=points is not None)
     begin(Stage.MATTE)
@@ -104,8 +112,8 @@ def draft_portrait(
     return Drafted(
         portrait=Portrait(picture, landmarks, matte, plate, kind),
         findings=findings,
-        faces_found=faces_found,
-        source_kind=_source_kind(kind, points),
+        faces_found=len(faces),
+        source_kind=_source_kind(kind, marked),
         recipe=_recipe(opened, frame, shot, marked),
     )
 
@@ -133,16 +141,34 @@ def _around_figure(
     return frame if frame.height > closest.height else closest
 
 
-def _found(opened: Source, points: FacePoints | None, findings: Findings) -> tuple[NDArray[np.float32], int]:
-    if points is not None:
-        height, width = opened.picture.shape[:2]
-        points.check(width, height)
-        return fitted_mesh(points), 0
-    faces = Perception.shared().faces(opened.picture)
+def _chosen(opened: Source, faces: list[Face], findings: Findings) -> NDArray[np.float32]:
+    """Return the mesh of the face to animate. Raises `BuildRefused`."""
     face = chosen_face(faces, findings)
     inspect_face(opened.picture, face, opened.scale, findings)
     findings.measures["points"] = FacePoints.of(face.landmarks).scaled(1 / opened.scale).to_json()
-    return face.landmarks, len(faces)
+    return face.landmarks
+
+
+def _guessed(opened: Source, findings: Findings) -> FacePoints | None:
+    """Return where an animal's face seems to be, in the working picture; None where nobody but a person can tell."""
+    height, width = opened.picture.shape[:2]
+    guess = guess_muzzle(opened.picture)
+    if guess is None:
+        return None
+    try:
+        guess.check(width, height)
+    except BuildRefused:
+        return None
+    findings.measures["points"] = guess.scaled(1 / opened.scale).to_json()
+    findings.warnings.append(GUESSED_WARNING)
+    return guess
+
+
+def _fitted(opened: Source, points: FacePoints) -> NDArray[np.float32]:
+    """Return the template bent to six points. Raises `BuildRefused`."""
+    height, width = opened.picture.shape[:2]
+    points.check(width, height)
+    return fitted_mesh(points)
 
 
 def _refined(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], *, by_hand: bool) -> NDArray[np.float32]:

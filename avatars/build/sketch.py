@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.build.decode import NEUTRAL_BGR, Source, upright
-from avatars.build.drawn import fitted_to_drawing
+from avatars.build.drawn import fitted_to_drawing, kind_of
 from avatars.build.framing import CHIN, FOREHEAD_TOP, Frame, cut
 from avatars.build.points import FacePoints, fitted_mesh
 from avatars.build.trial import sound_a, sound_m
@@ -30,8 +30,10 @@ class Sketch:
     sound_m: bytes
 
 
-def sketch_face(opened: Source, points: FacePoints, kind: Kind) -> Sketch:
-    """Draw a marked face as an avatar of `kind` would look. Raises `BuildRefused` for points that are no face.
+def sketch_face(opened: Source, points: FacePoints, kind: Kind | None = None) -> Sketch:
+    """Draw a marked face as an avatar of `kind` would look; without one it is found out, as a build does.
+
+    Raises `BuildRefused` for points that are no face.
 
     Nothing is cut out: the background moves along a little, which a build would not let it do.
     """
@@ -39,6 +41,7 @@ def sketch_face(opened: Source, points: FacePoints, kind: Kind) -> Sketch:
     height, width = opened.picture.shape[:2]
     points.check(width, height)
     landmarks = fitted_mesh(points)
+    kind = kind or kind_of(opened.picture, landmarks, marked=True)
     size = (SIDE_PX, SIDE_PX)
     frame = _close_up(landmarks)
     picture = cut(opened.picture, frame, size, beyond=None if opened.alpha is None else NEUTRAL_BGR)

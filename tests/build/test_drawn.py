@@ -35,7 +35,7 @@ def drawn(path: Path, *, one_eye: bool = False, scarf: bool = False) -> Path:
 
 
 def portrait(path: Path, points: FacePoints = POINTS) -> Portrait:
-    return picture_portrait(path, points, kind=Kind.DRAWING)
+    return picture_portrait(path, points)
 
 
 def shown(portrait: Portrait, **values: float) -> NDArray[np.int32]:
@@ -48,6 +48,17 @@ def shown(portrait: Portrait, **values: float) -> NDArray[np.int32]:
 
 def count(picture: NDArray[np.int32], colour: tuple[int, int, int]) -> int:
     return int((np.abs(picture - colour).max(axis=2) < 25).sum())
+
+
+@pytest.mark.parametrize("quality", [None, 80])
+def test_flat_paint_is_a_drawing(tmp_path: Path, quality: int | None) -> None:
+    path = drawn(tmp_path / "face.png")
+    if quality:
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        path = tmp_path / "face.jpg"
+        cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert portrait(path).kind is Kind.DRAWING
 
 
 @pytest.mark.parametrize("scarf", [False, True])
@@ -93,6 +104,7 @@ def test_an_eye_that_is_not_to_be_seen_does_not_blink(tmp_path: Path) -> None:
 def test_a_drawn_face_that_nothing_is_found_in_keeps_the_marked_mesh(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "plain.png"), np.full((600, 600, 3), 200, np.uint8))
     made = portrait(tmp_path / "plain.png")
+    assert made.kind is Kind.DRAWING
     frame = FaceFrame.of(made.landmarks)
     corners = frame.to_face(made.landmarks[[61, 291], :2])
     assert float(np.ptp(corners[:, 0])) == pytest.approx(120 / 160, rel=0.05)

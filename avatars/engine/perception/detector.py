@@ -14,6 +14,8 @@ LONGEST_SIDE_PX: Final = 960
 SCORE_MIN: Final = 0.6
 OVERLAP_MAX: Final = 0.3
 CANDIDATES_MAX: Final = 500
+SUSPECT_SCORE_MIN: Final = 0.25
+SUSPECT_SIDES_PX: Final = (128, 192, 256, 320, 512, 800)
 
 # A face that fills the picture is larger than anything the detector was taught: it is shown smaller, with a margin.
 CLOSE_UP_SIDE_PX: Final = 320
@@ -37,10 +39,10 @@ class Detection:
 class Detector:
     """Finds faces of any size. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, score_min: float = SCORE_MIN) -> None:
         self._lock = Lock()
         self._network = cv2.FaceDetectorYN.create(
-            str(weight_path(Weight.FACE_DETECTOR)), "", (320, 320), SCORE_MIN, OVERLAP_MAX, CANDIDATES_MAX
+            str(weight_path(Weight.FACE_DETECTOR)), "", (320, 320), score_min, OVERLAP_MAX, CANDIDATES_MAX
         )
 
     def detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
@@ -52,6 +54,12 @@ class Detector:
             wide = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
             found = self._search(wide.astype(np.uint8, copy=False), CLOSE_UP_SIDE_PX / max(wide.shape[:2]), margin)
         return sorted(found, key=lambda face: -float(face.box[2] * face.box[3]))
+
+    def suspect(self, picture: NDArray[np.uint8]) -> list[Detection]:
+        """Return what looks a little like a face at several sizes, an animal's perhaps, surest first."""
+        longest = max(picture.shape[:2])
+        found = [face for side in SUSPECT_SIDES_PX for face in self._search(picture, min(1.0, side / longest))]
+        return sorted(found, key=lambda face: -face.score)
 
     def _search(self, picture: NDArray[np.uint8], scale: float, margin_px: int = 0) -> list[Detection]:
         small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.perception.blendshapes import Blendshapes
-from avatars.engine.perception.detector import Detection, Detector
+from avatars.engine.perception.detector import SUSPECT_SCORE_MIN, Detection, Detector
 from avatars.engine.perception.face import Face
 from avatars.engine.perception.identity import Identity
 from avatars.engine.perception.landmarks import Landmarker, Region, region_of
@@ -53,6 +53,10 @@ class Perception:
             if face is not None and not any(_overlap(face.box, other.box) > SAME_FACE_OVERLAP for other in found):
                 found.append(face)
         return sorted(found, key=lambda face: -float(face.box[2] * face.box[3]))
+
+    def suspects(self, picture: NDArray[np.uint8]) -> list[Detection]:
+        """Return what looks a little like a face, surest first: no more than a hint at where an animal's may be."""
+        return Detector(SUSPECT_SCORE_MIN).suspect(picture)
 
     def track(self, picture: NDArray[np.uint8], previous_landmarks: NDArray[np.float32]) -> Face | None:
         """Return the face of the frame before, found again; None where it is gone. One network pass, no detector."""
