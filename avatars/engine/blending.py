@@ -15,9 +15,10 @@ LIMITED_SOFTLY: Final = (
     *(Control.ROLL_DEG, Control.SHIFT_X, Control.SHIFT_Y, Control.BREATH, Control.CHEEKS, Control.FROWN),
 )
 _SOFT: Final = list(LIMITED_SOFTLY)
-_LIDS: Final = [Control.BLINK_LEFT, Control.BLINK_RIGHT]
+_LIDS: Final = (Control.BLINK_LEFT, Control.BLINK_RIGHT)
 _LOW: Final = np.array([RANGES[control].low for control in LIMITED_SOFTLY], np.float32)
 _HIGH: Final = np.array([RANGES[control].high for control in LIMITED_SOFTLY], np.float32)
+_FREE_LOW, _FREE_HIGH = FREE_SHARE * _LOW, FREE_SHARE * _HIGH
 
 
 def blended(controls: Controls, added: Controls) -> Controls:
@@ -26,8 +27,9 @@ def blended(controls: Controls, added: Controls) -> Controls:
     A lid that a gesture holds shut keeps the other eye from blinking.
     """
     out = controls + added
-    lids = np.clip(added[_LIDS], 0, 1)
-    out[_LIDS] = controls[_LIDS] * (1 - lids.max()) + lids
+    held = [min(max(float(added[lid]), 0.0), 1.0) for lid in _LIDS]
+    for lid, shut in zip(_LIDS, held, strict=True):
+        out[lid] = controls[lid] * (1 - max(held)) + shut
     room = 1 - (1 - SMILE_LEFT_BY_ROUNDING) * controls[Control.ROUND]
     out[Control.SMILE] = controls[Control.SMILE] + room * added[Control.SMILE]
     out[_SOFT] = softly_limited(out[_SOFT])
@@ -36,8 +38,10 @@ def blended(controls: Controls, added: Controls) -> Controls:
 
 def softly_limited(values: Controls) -> Controls:
     """Values of `LIMITED_SOFTLY` as they are in the inner part of their range, then ever slower towards its end."""
-    limit = np.where(values < 0, _LOW, _HIGH)
-    free = FREE_SHARE * limit
-    left = np.where(limit == 0, 1, limit - free)
-    beyond = (values - free) / left
-    return np.where(limit == 0, 0, np.where(beyond > 0, free + left * np.tanh(beyond), values)).astype(np.float32)
+    inner: Controls = np.minimum(np.maximum(values, _FREE_LOW), _FREE_HIGH)
+    beyond = values - inner
+    if not beyond.any():
+        return inner
+    left = np.where(beyond < 0, _LOW, _HIGH) * (1 - FREE_SHARE)
+    inner += left * np.tanh(np.divide(beyond, left, out=np.zeros_like(beyond), where=left != 0))
+    return inner

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
+
 from avatars.engine.activity import Activity
 from avatars.engine.controls import Control, Controls, rest
 from avatars.engine.easing import Follower
@@ -34,6 +36,18 @@ BEARINGS: Final[Mapping[Activity, Mapping[Control, float]]] = {
 }
 
 
+def offsets(mood: Mood, activity: Activity) -> Controls:
+    """What a face in this mood shows while it does this (CONTROL_COUNT,)."""
+    total = rest()
+    for shown in (MOODS[mood], BEARINGS[activity]):
+        for control, value in shown.items():
+            total[control] += value
+    return total
+
+
+_OFFSETS: Final = {(mood, activity): offsets(mood, activity) for mood in Mood for activity in Activity}
+
+
 class Expression:
     """The offsets of one face, frame by frame; changes take about a quarter of a second."""
 
@@ -43,8 +57,4 @@ class Expression:
 
     def next(self, activity: Activity) -> Controls:
         """What to add in the next frame (CONTROL_COUNT,)."""
-        target = rest()
-        for offsets in (MOODS[self.mood], BEARINGS[activity]):
-            for control, value in offsets.items():
-                target[control] += value
-        return self._follower.next(target).astype(target.dtype)
+        return self._follower.next(_OFFSETS[self.mood, activity]).astype(np.float32)

@@ -53,6 +53,7 @@ LIMITS_DEG: Final = np.array([5.5, 4.5, 3.5])
 ROLL_WITH_YAW: Final = -0.22
 SHIFT_PER_YAW_IOD: Final = 0.0045
 TREMOR_SHIFT_IOD: Final = 0.010
+SHIFT_LIMIT_IOD: Final = 0.05
 TREMOR_WAVES: Final = 9
 TREMOR_HZ: Final = (0.05, 1.3)
 TREMOR_CORNER_HZ: Final = 0.7
@@ -251,7 +252,7 @@ class Head:
         ]
         self._time_s += FRAME_S
         shift = TREMOR_SHIFT_IOD * float(tremor[3]) + SHIFT_PER_YAW_IOD * limited[0]
-        return limited[0], limited[1], limited[2], shift
+        return limited[0], limited[1], limited[2], SHIFT_LIMIT_IOD * tanh(shift / SHIFT_LIMIT_IOD)
 
     def _move(self, manner: Manner) -> None:
         rng = self.rng

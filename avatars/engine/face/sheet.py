@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatars.engine.activity import Activity
 from avatars.engine.blending import blended
 from avatars.engine.controls import Control, Controls, rest
-from avatars.engine.expression import MOODS
+from avatars.engine.expression import Mood, offsets
 from avatars.engine.face.drawing import renderer_of
 from avatars.engine.face.i420 import bgr_of
 from avatars.engine.face.rig import Rig
@@ -96,7 +97,7 @@ def gesture_sheet(portrait: Portrait) -> Picture:
     def cell(added: Controls, name: str) -> Picture:
         return _label(_face(rig, _drawn(rig, blended(at_rest, added))), name)
 
-    cells = [cell(_vector(offsets), mood) for mood, offsets in MOODS.items()]
+    cells = [cell(offsets(mood, Activity.IDLE), mood) for mood in Mood]
     cells += [np.zeros_like(cells[0])] * (GESTURE_CELLS - len(cells))
     for gesture in GESTURES.values():
         for index in np.linspace(0, gesture.frames - 1, GESTURE_CELLS + 2).round().astype(int)[1:-1]:
