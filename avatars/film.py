@@ -3,7 +3,8 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -108,9 +109,7 @@ def _filmed(
     ends = [cue.at_frame + find_gesture(cue.gesture).frames for cue in cues]
     frames = max([BEFORE_FRAMES + (line.frames if line else 0), *ends]) + AFTER_FRAMES
     drawing_s = encoding_s = 0.0
-    with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        container.metadata["comment"] = COMMENT
-        reel = _Reel(container, portrait.width, portrait.height)
+    with open_reel(out, portrait.width, portrait.height) as reel:
         for index in range(frames):
             if index == BEFORE_FRAMES and line is not None:
                 performer.say(1, line)
@@ -124,11 +123,20 @@ def _filmed(
             drawing_s += drawn - begun
             encoding_s += time.process_time() - drawn
             progress((index + 1) / frames)
-        reel.end()
     return Filmed(frames, 1000 * drawing_s / frames, 1000 * encoding_s / frames)
 
 
-class _Reel:
+@contextmanager
+def open_reel(out: Path, width: int, height: int) -> Iterator["Reel"]:
+    """A film to add takes to, whole when the context ends. Raises `OSError` or `FFmpegError`."""
+    with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        container.metadata["comment"] = COMMENT
+        reel = Reel(container, width, height)
+        yield reel
+        reel.end()
+
+
+class Reel:
     """The two streams of a film; both take their times from the count of takes."""
 
     def __init__(self, container: OutputContainer, width: int, height: int) -> None:

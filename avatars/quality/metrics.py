@@ -40,6 +40,15 @@ SETTLE_S: Final = 0.20
 
 CLOSED_IOD: Final = 0.02
 CLOSED_SHARE: Final = 0.12
+# The upper teeth show below a resting lip by 0.03 to 0.05: a lower lip that comes this near touches them.
+CONTACT_IOD: Final = 0.03
+
+DRIFT_WINDOW_S: Final = 60.0
+VOICED_WITHIN_DB: Final = 30.0
+VOICED_S: Final = 0.30
+REOPENED_WITHIN_S: Final = 0.15
+PHRASE_S: Final = 1.0
+PHRASES_MIN: Final = 4
 
 
 def opening_iod(landmarks: NDArray[np.float32]) -> float:
@@ -101,6 +110,58 @@ def shuffled_correlation(opening: ArrayLike, sound_db: ArrayLike, rate_hz: float
     moved = [_correlations(mouth[:length], np.roll(sound[:length], by), rate_hz)[0] for by in _moves(length, rate_hz)]
     found = [float(each.max()) for each in moved if each is not None]
     return float(np.mean(found)) if found else 0.0
+
+
+def drift_ms_per_hour(opening: ArrayLike, sound_db: ArrayLike, rate_hz: float) -> float:
+    """How fast picture and sound come apart: the slope of the offset in windows of a minute, in ms an hour.
+
+    NaN for less than two minutes, and where a window has no offset.
+    """
+    mouth, sound = np.asarray(opening, np.float64), np.asarray(sound_db, np.float64)
+    size = round(DRIFT_WINDOW_S * rate_hz)
+    starts = range(0, min(len(mouth), len(sound)) - size + 1, size)
+    if len(starts) < 2:
+        return float("nan")
+    offsets = [correlation_at_best_lag(mouth[at : at + size], sound[at : at + size], rate_hz)[1] for at in starts]
+    hours = np.array(starts) / rate_hz / 3600
+    return float(np.polyfit(hours, offsets, 1)[0]) if np.isfinite(offsets).all() else float("nan")
+
+
+def voiced_correlation(opening: ArrayLike, sound_db: ArrayLike, rate_hz: float, *, lag_ms: float = 0.0) -> float:
+    """Correlation of opening and loudness while somebody speaks: in runs of 300 ms or more within 30 dB of the loudest.
+
+    lag_ms: how much later than the sound the picture is; it is taken off first.
+    """
+    mouth, sound = np.asarray(opening, np.float64), np.asarray(sound_db, np.float64)
+    length = min(len(mouth), len(sound))
+    if not length:
+        return float("nan")
+    times = (np.arange(length) + 0.5) / rate_hz
+    mouth = np.interp(times + lag_ms / 1000, times, mouth[:length])
+    voiced = sound[:length] > np.percentile(sound, 98) - VOICED_WITHIN_DB
+    judged = np.zeros(length, np.bool_)
+    for start, end in _runs(voiced):
+        judged[start:end] = end - start >= VOICED_S * rate_hz
+    return _correlation(mouth[judged], sound[:length][judged])
+
+
+def intensity_match(opening: ArrayLike, sound_db: ArrayLike, rate_hz: float) -> float:
+    """Do louder stretches move the lips more? Correlation over seconds of loudness and of mean speed of the opening.
+
+    After Speech-Lip Intensity Correlation (SLCC): a real face has about 0.3; the aim is to be near it, not above.
+    """
+    mouth, sound = np.asarray(opening, np.float64), np.asarray(sound_db, np.float64)
+    length, size = min(len(mouth), len(sound)), round(PHRASE_S * rate_hz)
+    if length < PHRASES_MIN * size:
+        return float("nan")
+    loudest = np.percentile(sound, 98)
+    spoken = sound > loudest - VOICED_WITHIN_DB
+    # A second that is mostly silence says nothing about how loudly somebody speaks.
+    starts = [at for at in range(0, length - size, size // 2) if spoken[at : at + size].mean() > 0.5]
+    speed = np.abs(np.diff(mouth[:length])) * rate_hz
+    floor = np.maximum(sound, loudest - SPAN_DB)
+    moved, loud = (np.array([values[at : at + size].mean() for at in starts]) for values in (speed, floor))
+    return _correlation(moved, loud)
 
 
 def _correlations(opening: Array, sound_db: Array, rate_hz: float) -> tuple[Array | None, Array]:
@@ -189,6 +250,41 @@ def false_closure_rate(opening: ArrayLike, spans_s: Sequence[tuple[float, float]
     return float(np.mean(judged)) if judged else float("nan")
 
 
+def contact_rate(opening: ArrayLike, spans_s: Sequence[tuple[float, float]], rate_hz: float) -> float:
+    """The share of f and v in which the lower lip comes near enough to touch the upper teeth.
+
+    spans_s: from when to when each is heard; the lips count from 40 ms before until 20 ms after it.
+    """
+    nearest = [_within(opening, start - 0.040, end + 0.020, rate_hz) for start, end in spans_s]
+    judged = [bool((values <= CONTACT_IOD).any()) for values in nearest if len(values)]
+    return float(np.mean(judged)) if judged else float("nan")
+
+
+def release_offset_ms(
+    opening: ArrayLike, spans_s: Sequence[tuple[float, float]], rate_hz: float, *, lead_ms: float = LEAD_MS
+) -> float:
+    """By how much the lips part too late after p and b: the median over all of them, in ms.
+
+    A second estimate of the offset that needs no loudness. spans_s: each p and b; it bursts where it ends.
+    """
+    seen = np.asarray(opening, np.float64)
+    threshold = closed_below_iod(seen)
+    times = (np.arange(len(seen)) + 0.5) / rate_hz
+    late = []
+    for start, end in spans_s:
+        here = np.flatnonzero((times >= start - 0.080) & (times <= end + REOPENED_WITHIN_S) & np.isfinite(seen))
+        closed = here[seen[here] <= threshold] if len(here) else here
+        if not len(closed) or closed[-1] == here[-1]:
+            continue
+        last = int(closed[-1])
+        below, above = seen[last], seen[last + 1]
+        if not above > threshold:
+            continue
+        parted_s = times[last] + (threshold - below) / max(above - below, STILL) / rate_hz
+        late.append(1000 * (parted_s - end) + lead_ms)
+    return float(np.median(late)) if late else float("nan")
+
+
 def _within(opening: ArrayLike, start_s: float, end_s: float, rate_hz: float) -> Array:
     """The detected openings whose time lies in a span."""
     seen = np.asarray(opening, np.float64)
@@ -205,10 +301,9 @@ def settled_silence(sound_db: ArrayLike, rate_hz: float) -> NDArray[np.bool_]:
     if not len(sound):
         return np.zeros(0, np.bool_)
     silent = sound < sound.max() - SILENT_BELOW_DB
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], silent, [False]]).astype(int)))
     settled = np.zeros(len(sound), np.bool_)
     margin = round(SETTLE_S * rate_hz)
-    for start, end in edges.reshape(-1, 2):
+    for start, end in _runs(silent):
         if end - start >= SILENCE_S * rate_hz:
             settled[start + (margin if start else 0) : end - (margin if end < len(sound) else 0)] = True
     return settled
@@ -223,6 +318,24 @@ def parted_share(opening: ArrayLike, silence: NDArray[np.bool_], source_iod: flo
     seen = np.asarray(opening, np.float64)
     judged = seen[silence & np.isfinite(seen)]
     return float((judged > max(closed_below_iod(seen), source_iod)).mean()) if len(judged) else float("nan")
+
+
+def silence_speed(opening: ArrayLike, silence: NDArray[np.bool_], rate_hz: float) -> float:
+    """How fast lips move in silence: the 95th percentile of the speed of the opening, in IOD a second."""
+    speed = np.abs(np.diff(np.asarray(opening, np.float64))) * rate_hz
+    judged = speed[silence[1:] & silence[:-1] & np.isfinite(speed)]
+    return float(np.percentile(judged, 95)) if len(judged) else float("nan")
+
+
+def sound_level_db(samples: ArrayLike) -> float:
+    """Root mean square of a sound in dB of full scale; a recording of silence proves nothing."""
+    sound = np.asarray(samples, np.float64)
+    return float(10 * np.log10(np.square(sound).mean() + 1e-12)) if len(sound) else float("nan")
+
+
+def _runs(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Begin and end (n, 2) of each unbroken run of true values."""
+    return np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int))).reshape(-1, 2)
 
 
 def jitter_px(points: NDArray[np.float32]) -> float:

@@ -1,7 +1,9 @@
 """A recording of a face that speaks: what its lips were told to do, and what is seen of them in the pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,8 +15,11 @@ from avatars.engine.face.i420 import bgr_of
 from avatars.engine.face.weights import shape_weights
 from avatars.engine.perception import Face, Perception
 from avatars.engine.performer import Activity, Line, Performer, Take
-from avatars.engine.portrait import Portrait
+from avatars.engine.portrait import LANDMARK_COUNT, Portrait
 from avatars.engine.speech import Phone, Speech
+from avatars.film import open_reel
+from avatars.quality import pixels
+from avatars.quality.lips import STILL_POINTS, Mesh
 from avatars.quality.metrics import Array, opening_iod
 
 # Silence before the speech and after it belongs to a recording: a face has to be still in it.
@@ -23,22 +28,47 @@ LIKENESS_EVERY: Final = 5
 STILL_FRAMES: Final = 75
 SEED: Final = 7
 JITTER_SIDE_PX: Final = 512
+BACKGROUND_MARGIN_IOD: Final = 0.30
 # The upper and lower inner lips of the mesh in the middle of the mouth: between these the opening is measured.
 MIDDLE_LIPS: Final = (82, 13, 312)
-# Corners of the eyes and the bridge of the nose: nothing that a speaking mouth moves.
-STILL_POINTS: Final = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4)
+
+
+def _none() -> Array:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is seen while the head is held still and only the mouth moves, a value for each of m frames.
+
+    outside_changed: share of the pixels outside the moving region that differ from the face at rest.
+    upper_ssim: structural similarity of eyes, brows and forehead to the face at rest.
+    flicker: step of the skin of the forehead from frame to frame, in levels.
+    seam, seam_de: the border of the moving region, see `pixels.seam`.
+    """
+
+    outside_changed: Array = field(default_factory=_none)
+    upper_ssim: Array = field(default_factory=_none)
+    flicker: Array = field(default_factory=_none)
+    seam: Array = field(default_factory=_none)
+    seam_de: Array = field(default_factory=_none)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One performance, `FRAME_RATE_HZ` frames a second.
+    """One performance, `FRAME_RATE_HZ` frames a second; or a real person on film, who was told nothing.
 
-    commanded, detected: (frames,) lip openings in IOD; detected is NaN where no face was found.
+    commanded, detected: (frames,) lip openings in IOD; detected is NaN where no face was found, commanded is empty for
+    a real person.
     source_iod: the opening found in the source picture, NaN without a face.
-    samples: (frames * SAMPLES_PER_FRAME,) sound. phones: with their times in the recording, or None.
+    samples: (frames * SAMPLES_PER_FRAME,) sound, or none. phones: with their times in the recording, or None.
     likeness: (k,) cosines of the face to the one at rest, every `LIKENESS_EVERY` frames.
     still: (m, n, 2) places of points that do not speak while the head is held still, in pixels of a picture that is 512
     pixels wide or high, whichever is less.
+    mesh: (frames, 478, 2) where the face was found, NaN where it was not.
+    changes: (frames - 1, 8, 8) steps from picture to picture, see `pixels.difference_grid`.
+    texture: (frames,) detail of the open mouth, see `pixels.oral_texture`.
+    background_changed: (frames,) share of the pixels well outside the character that differ from the face at rest.
     """
 
     commanded: Array
@@ -48,14 +78,24 @@ class Recording:
     phones: tuple[Phone, ...] | None
     likeness: Array
     still: NDArray[np.float32]
+    mesh: Mesh = field(default_factory=lambda: np.zeros((0, LANDMARK_COUNT, 2), np.float32))
+    changes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, pixels.GRID, pixels.GRID), np.float32))
+    texture: Array = field(default_factory=_none)
+    background_changed: Array = field(default_factory=_none)
+    held: Held = field(default_factory=Held)
 
 
 def record(
-    portrait: Portrait, speech: Speech, progress: Callable[[float], None] = lambda share: None, *, seed: int = SEED
+    portrait: Portrait,
+    speech: Speech,
+    progress: Callable[[float], None] = lambda share: None,
+    *,
+    seed: int = SEED,
+    film: Path | None = None,
 ) -> Recording:
     """Perform `speech` as visitors see it, head and eyes alive, and find the face again in every picture.
 
-    progress: hears the share done, 0..1.
+    progress: hears the share done, 0..1. film: where the same performance is written as MP4, too.
     """
     rig = Rig.from_portrait(portrait)
     performer = Performer(renderer_of(rig), seed)
@@ -63,20 +103,28 @@ def record(
     line = Line.prepare(speech, seed)
     frames = SILENCE_FRAMES + line.frames + SILENCE_FRAMES
     watcher = _Watcher(rig)
+    background = pixels.around(portrait.matte, BACKGROUND_MARGIN_IOD * rig.frame.iod_px)
     takes: list[Controls] = []
     sound: list[NDArray[np.float32]] = []
-    for index in range(frames):
-        if index == SILENCE_FRAMES:
-            performer.say(1, line)
-        take: Take = performer.next()
-        takes.append(take.controls)
-        sound.append(take.samples)
-        watcher.watch(take.picture, likeness=index % LIKENESS_EVERY == 0)
-        progress((index + 1) / frames)
+    changed: list[float] = []
+    with nullcontext() if film is None else open_reel(film, portrait.width, portrait.height) as reel:
+        for index in range(frames):
+            if index == SILENCE_FRAMES:
+                performer.say(1, line)
+            take: Take = performer.next()
+            takes.append(take.controls)
+            sound.append(take.samples)
+            if reel is not None:
+                reel.add(take)
+            picture = bgr_of(take.picture)
+            watcher.watch(picture, likeness=index % LIKENESS_EVERY == 0)
+            changed.append(pixels.changed_share(picture, watcher.resting, background))
+            progress((index + 1) / frames)
     offset_s = SILENCE_FRAMES / FRAME_RATE_HZ
     phones = None
     if speech.phones is not None:
         phones = tuple(Phone(p.symbol, p.start_s + offset_s, p.end_s + offset_s, p.stress) for p in speech.phones)
+    still, held = _held_still(rig, line)
     return Recording(
         commanded=np.array([commanded_iod(rig, controls) for controls in takes]),
         detected=np.array(watcher.openings),
@@ -84,7 +132,12 @@ def record(
         samples=np.concatenate(sound),
         phones=phones,
         likeness=np.array(watcher.likeness),
-        still=_held_still(rig, line),
+        still=still,
+        mesh=np.stack(watcher.meshes),
+        changes=np.array(watcher.changes, np.float32).reshape(-1, pixels.GRID, pixels.GRID),
+        texture=np.array(watcher.texture),
+        background_changed=np.array(changed),
+        held=held,
     )
 
 
@@ -102,39 +155,67 @@ class _Watcher:
     def __init__(self, rig: Rig) -> None:
         self.openings: list[float] = []
         self.likeness: list[float] = []
+        self.meshes: list[Mesh] = []
+        self.changes: list[NDArray[np.float32]] = []
+        self.texture: list[float] = []
         self.face: Face | None = None
         self._landmarks = rig.portrait.landmarks
-        picture = bgr_of(renderer_of(rig).render(rest()))
-        face = Perception.shared().refine(picture, self._landmarks)
-        self._identity = None if face is None else Perception.shared().embedding(picture, face)
+        self._before: NDArray[np.uint8] | None = None
+        self.resting = bgr_of(renderer_of(rig).render(rest()))
+        face = Perception.shared().refine(self.resting, self._landmarks)
+        self._identity = None if face is None else Perception.shared().embedding(self.resting, face)
         self.source_iod = float("nan") if face is None else opening_iod(face.landmarks)
 
-    def watch(self, i420: NDArray[np.uint8], *, likeness: bool) -> None:
+    def watch(self, picture: NDArray[np.uint8], *, likeness: bool) -> None:
         """Look at the next picture."""
+        if self._before is not None:
+            self.changes.append(pixels.difference_grid(self._before, picture))
+        self._before = picture
         # A drawing or an animal in which the resting face is not found is none that could be followed.
-        if self._identity is None:
+        self.face = None if self._identity is None else Perception.shared().track(picture, self._landmarks)
+        if self.face is None or self._identity is None:
             self.openings.append(float("nan"))
-            return
-        picture = bgr_of(i420)
-        self.face = Perception.shared().track(picture, self._landmarks)
-        if self.face is None:
-            self.openings.append(float("nan"))
+            self.meshes.append(_unseen())
+            self.texture.append(float("nan"))
             return
         self._landmarks = self.face.landmarks
         self.openings.append(opening_iod(self.face.landmarks))
+        self.meshes.append(self.face.landmarks[:, :2])
+        self.texture.append(pixels.oral_texture(picture, self.face.landmarks))
         if likeness:
             self.likeness.append(float(self._identity @ Perception.shared().embedding(picture, self.face)))
 
 
-def _held_still(rig: Rig, line: Line) -> NDArray[np.float32]:
-    """Where points that do not speak are found while only the mouth moves: (frames, n, 2), see `Recording.still`."""
+def _held_still(rig: Rig, line: Line) -> tuple[NDArray[np.float32], Held]:
+    """What is seen while only the mouth moves: points that do not speak, see `Recording.still`, and what is around."""
+    portrait = rig.portrait
     renderer, watcher = renderer_of(rig), _Watcher(rig)
-    scale = JITTER_SIDE_PX / min(rig.portrait.width, rig.portrait.height)
-    found = []
+    size = portrait.height, portrait.width
+    scale = JITTER_SIDE_PX / min(size)
+    region = pixels.moving_region(portrait.landmarks, size)
+    upper, skin = pixels.upper_face(portrait.landmarks, size), pixels.forehead(portrait.landmarks, size)
+    border = pixels.Border.of(region)
+    before = watcher.resting
+    found, seen = [], []
     for mouth in line.mouth[:STILL_FRAMES]:
         controls = rest()
         controls[MOUTH] = mouth
-        watcher.watch(renderer.render(controls), likeness=False)
+        picture = bgr_of(renderer.render(controls))
+        watcher.watch(picture, likeness=False)
         if watcher.face is not None:
             found.append(watcher.face.landmarks[list(STILL_POINTS), :2] * scale)
-    return np.array(found, np.float32).reshape(len(found), len(STILL_POINTS), 2)
+        seen.append(
+            (
+                pixels.changed_share(picture, watcher.resting, ~region),
+                pixels.ssim(picture, watcher.resting, upper),
+                pixels.flicker(picture, before, skin),
+                *pixels.seam(picture, watcher.resting, border),
+            )
+        )
+        before = picture
+    held = Held(*(np.array(values) for values in zip(*seen, strict=True))) if seen else Held()
+    return np.array(found, np.float32).reshape(len(found), len(STILL_POINTS), 2), held
+
+
+def _unseen() -> Mesh:
+    return np.full((LANDMARK_COUNT, 2), np.nan, np.float32)

@@ -226,3 +226,62 @@ def test_jitter_is_what_is_left_when_the_head_is_taken_off() -> None:
     # Two coordinates of half a pixel each, less what looks like a movement of the head.
     assert metrics.jitter_px(noisy.astype(np.float32)) == pytest.approx(0.5 * np.sqrt(2) * np.sqrt(16 / 20), rel=0.1)
     assert np.isnan(metrics.jitter_px(frames[:1].astype(np.float32)))
+
+
+def test_a_drift_is_the_slope_of_the_offset() -> None:
+    """A picture that falls behind by 100 ms in five minutes drifts by 1200 ms an hour."""
+    sound = syllables(301)
+    times = (np.arange(len(sound)) + 0.5) / RATE_HZ
+    late = np.interp(times - times / 300 * 0.1, times, sound)
+    assert metrics.drift_ms_per_hour(late, 30 * sound, RATE_HZ) == pytest.approx(1200, rel=0.1)
+    assert metrics.drift_ms_per_hour(sound, 30 * sound, RATE_HZ) == pytest.approx(0, abs=20)
+    assert np.isnan(metrics.drift_ms_per_hour(sound[:2000], sound[:2000], RATE_HZ))
+
+
+def test_what_is_voiced_is_compared_at_its_lag() -> None:
+    sound = np.repeat([-80.0, -20.0, -80.0], 50) + 5 * np.sin(np.arange(150))
+    mouth = moved(sound, 80)
+    assert metrics.voiced_correlation(mouth, sound, RATE_HZ, lag_ms=80) > 0.95
+    assert metrics.voiced_correlation(mouth, sound, RATE_HZ) < 0.8
+    assert np.isnan(metrics.voiced_correlation(np.zeros(0), np.zeros(0), RATE_HZ))
+    assert np.isnan(metrics.voiced_correlation(np.full(150, 0.1), sound, RATE_HZ))
+
+
+def test_louder_seconds_move_the_lips_more() -> None:
+    strength = np.repeat([1.0, 3.0, 1.5, 2.5, 2.0, 1.2], 25)
+    mouth = 0.02 * strength * np.sin(np.arange(150) * 1.3)
+    assert metrics.intensity_match(mouth, 5 * strength, RATE_HZ) > 0.95
+    assert metrics.intensity_match(mouth, -5 * strength, RATE_HZ) < -0.9
+    assert np.isnan(metrics.intensity_match(mouth[:50], strength[:50], RATE_HZ))
+
+
+@pytest.mark.parametrize(("gap", "rate"), [(0.005, 1.0), (0.025, 1.0), (0.06, 0.0)])
+def test_the_lower_lip_reaches_the_teeth(gap: float, rate: float) -> None:
+    opening = np.full(50, 0.12)
+    opening[20:23] = gap
+    assert metrics.contact_rate(opening, [(0.8, 0.9)], RATE_HZ) == rate
+    assert np.isnan(metrics.contact_rate(opening, [], RATE_HZ))
+
+
+@pytest.mark.parametrize("late_ms", [-40, 0, 60])
+def test_lips_part_when_p_bursts(late_ms: float) -> None:
+    """Lips that part 40 ms before the burst are as early as they are meant to be."""
+    times = (np.arange(100) + 0.5) / RATE_HZ
+    parted_s = 2.0 - LEAD_MS / 1000 + late_ms / 1000
+    opening = np.where(times < 1.7, 0.12, np.clip((times - parted_s) * 2, 0, 0.12))
+    found = metrics.release_offset_ms(opening, [(1.92, 2.0)], RATE_HZ)
+    assert found == pytest.approx(late_ms + 10, abs=12)
+    assert np.isnan(metrics.release_offset_ms(np.full(100, 0.1), [(1.92, 2.0)], RATE_HZ))
+
+
+def test_lips_that_tremble_in_silence() -> None:
+    silence = np.ones(100, np.bool_)
+    assert metrics.silence_speed(np.zeros(100), silence, RATE_HZ) == 0
+    assert metrics.silence_speed(np.arange(100) % 2 * 0.01, silence, RATE_HZ) == pytest.approx(0.25)
+    assert np.isnan(metrics.silence_speed(np.zeros(100), ~silence, RATE_HZ))
+
+
+def test_the_level_of_a_sound() -> None:
+    assert metrics.sound_level_db(np.ones(100)) == pytest.approx(0)
+    assert metrics.sound_level_db(np.full(100, 0.01)) == pytest.approx(-40)
+    assert metrics.sound_level_db(np.zeros(100)) < -100
