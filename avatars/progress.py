@@ -28,7 +28,7 @@ def build_status(avatar: Avatar, build: Build | None) -> dict[str, Any]:
         "message": (build.message if build else "") or avatar.state_sentence,
         "error_code": build.error_code if build else "",
         "finished": build is not None and build.state in Build.FINAL,
-        "warnings": (build.report or {}).get("warnings", []) if build else [],
+        "remarks": (build.report or {}).get("remarks", []) if build else [],
         "poster_url": avatar.poster_url,
         "preview_url": avatar.preview_url,
         "width": avatar.width,

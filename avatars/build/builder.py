@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from avatars.build.advice import Tone, advise
 from avatars.build.clip import is_clip
 from avatars.build.framing import Shot
 from avatars.build.moving import draft_moving
@@ -97,6 +98,7 @@ def build_avatar(
         preview=preview,
     )
     clock.begin(None)
+    remarks = advise(drafted.findings.measures, portrait.kind, drafted.findings.warnings)
     return BuildReport(
         ok=True,
         cpu_s=clock.cpu_s,
@@ -106,7 +108,8 @@ def build_avatar(
         source_kind=drafted.source_kind,
         fps=manifest.fps,
         size=size,
-        warnings=tuple(drafted.findings.warnings),
+        warnings=tuple(f"{each.text} {each.advice}".rstrip() for each in remarks if each.tone is Tone.BETTER),
+        remarks=remarks,
         measures=drafted.findings.measures,
         stage_cpu_s=clock.stage_cpu_s,
     )

@@ -1,4 +1,4 @@
-"""Is this face fit to become an avatar? Refusals for what cannot work, warnings for what could be better."""
+"""Is this face fit to become an avatar? Refusals for what cannot work, measures of what could be better."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,11 +12,6 @@ from avatars.engine.perception import Face
 
 YAW_MAX_DEG: Final = 30.0
 FACE_MIN_PX: Final = 96.0
-FACE_SOFT_PX: Final = 160.0
-ROLL_WARNING_DEG: Final = 18.0
-OPENING_WARNING_IOD: Final = 0.10
-DARK_GREY: Final = 60.0
-BLURRED: Final = 0.8
 
 NO_FACE: Final = (
     "Parlo found no face in this picture. Choose a picture that shows one from the front, "
@@ -28,6 +23,8 @@ _FOREHEAD_TOP, _CHIN = 10, 152
 _UPPER_SKIN: Final = (6, 195, 117, 346, 50, 280, 101, 330)
 _LOWER_SKIN: Final = (199, 200, 18, 204, 424, 182, 406, 214, 434, 216, 436)
 _LIPS: Final = (0, 37, 267, 17, 84, 314, 85, 315, 72, 302)
+_LEFT_CHEEK: Final = (50, 101, 118, 205, 187)
+_RIGHT_CHEEK: Final = (280, 330, 347, 425, 411)
 COVERED_SKIN_LAB: Final = 16.0
 COVERED_LIPS_LAB: Final = 5.0
 SKIN_LIPS_LAB: Final = 4.0
@@ -75,7 +72,7 @@ def inspect_face(picture: NDArray[np.uint8], face: Face, scale: float, findings:
         )
     if mouth_covered(picture, face.landmarks):
         raise BuildRefused("mouth_covered", "The mouth is covered. Use a picture that shows the whole face.")
-    warn_of(picture, face, height_px, findings)
+    measure_light(picture, face, findings)
 
 
 def mouth_covered(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> bool:
@@ -113,8 +110,8 @@ def _colour(lab: NDArray[np.float32], landmarks: NDArray[np.float32], ids: tuple
     return np.asarray(np.median(samples, axis=0), np.float32)
 
 
-def warn_of(picture: NDArray[np.uint8], face: Face, height_px: float, findings: Findings) -> None:
-    """Note what could be better about a face in a picture; it is `height_px` high in its source."""
+def measure_light(picture: NDArray[np.uint8], face: Face, findings: Findings) -> None:
+    """Note light and sharpness of a face in a picture, and whether its eyes are open."""
     left, top, width, height = (int(value) for value in face.box)
     region = picture[max(0, top) : top + height, max(0, left) : left + width]
     grey = cv2.cvtColor(region, cv2.COLOR_BGR2GRAY)
@@ -122,16 +119,11 @@ def warn_of(picture: NDArray[np.uint8], face: Face, height_px: float, findings: 
     norm = cv2.resize(grey, (128, 160), interpolation=cv2.INTER_AREA).astype(np.float32)
     contrast = float(norm.std()) or 1.0
     sharpness = float(np.abs(cv2.Laplacian(norm, cv2.CV_32F)).mean()) / contrast * 10
-    brightness = float(np.median(grey))
-    findings.measures |= {"brightness": round(brightness, 1), "sharpness": round(sharpness, 2)}
-    said = findings.warnings.append
-    if height_px < FACE_SOFT_PX:
-        said(f"The face is only {height_px:.0f} pixels high and was enlarged; the avatar will look soft.")
-    if brightness < DARK_GREY:
-        said("The face is dark. A picture with more light will look better.")
-    if sharpness < BLURRED:
-        said("The face is blurred. A sharper picture will look better.")
-    if face.opening_iod > OPENING_WARNING_IOD:
-        said("The mouth is open. A picture with the lips closed, without a wide smile, speaks more naturally.")
-    if abs(face.pose_deg.roll) > ROLL_WARNING_DEG:
-        said("The head is tilted. An upright picture will look better.")
+    lab = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).astype(np.float32)
+    cheeks = [max(1.0, float(_colour(lab, face.landmarks, ids)[0])) for ids in (_LEFT_CHEEK, _RIGHT_CHEEK)]
+    findings.measures |= {
+        "brightness": round(float(np.median(grey)), 1),
+        "side_light": round(max(cheeks) / min(cheeks), 2),
+        "sharpness": round(sharpness, 2),
+        "eyes_closed": round(min(face.blendshapes["eyeBlinkLeft"], face.blendshapes["eyeBlinkRight"]), 2),
+    }

@@ -11,7 +11,7 @@ from avatars.build.clip import Clip, open_clip
 from avatars.build.cutout import character_matte, clean_plate
 from avatars.build.framing import EXTENDED_WARNING, Frame, Shot, cut, frame_around, frame_figure
 from avatars.build.harvest import IOD_MIN_PX, candidates, upper_teeth
-from avatars.build.inspection import Findings, warn_of
+from avatars.build.inspection import Findings, measure_light
 from avatars.build.loop import Loop, Seam
 from avatars.build.neutral import RestingFace
 from avatars.build.portrait import Drafted, check_size
@@ -79,7 +79,7 @@ def draft_moving(
     if face is None:
         raise BuildRefused("no_steady_face", "The face of this video cannot be measured. Use a sharper one.")
     scale = size[1] / frame.height
-    warn_of(first, face, _height(track, stretch), findings)
+    measure_light(first, face, findings)
     begin(Stage.MATTE)
     matte, _ = character_matte(first, face.landmarks, None)
     begin(Stage.PLATE)

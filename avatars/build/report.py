@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from avatars.build.advice import Remark
 from avatars.build.refusal import BuildRefused
 
 
@@ -10,10 +11,10 @@ from avatars.build.refusal import BuildRefused
 class BuildReport:
     """The outcome of a build; times are seconds of this process.
 
-    warnings: sentences for the creator about what could be better.
-    measures: points (the six, in the source), pose_deg, iod_px, face_height_px (in the source), sharpness,
-        brightness, opening_iod, matte_share, source_scale, outside_share, and from the check stage opening_a_iod,
-        closure_m_iod (None where they cannot be measured).
+    warnings: sentences for the creator about what could be better; remarks: all that is worth telling, with advice.
+    measures: points (the six, in the source), pose_deg, iod_px, face_height_px (in the source), sharpness, brightness,
+        side_light (the brighter cheek over the other), eyes_closed (0..1), opening_iod, matte_share, source_scale,
+        outside_share, and from the check stage those of `try_mouth` (None where they cannot be measured).
     """
 
     ok: bool
@@ -25,6 +26,7 @@ class BuildReport:
     fps: int = 0
     size: tuple[int, int] = (0, 0)
     warnings: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     measures: dict[str, Any] = field(default_factory=dict)
     stage_cpu_s: dict[str, float] = field(default_factory=dict)
     code: str | None = None

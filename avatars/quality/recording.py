@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from avatars.build.trial import commanded_iod
 from avatars.engine.controls import FRAME_RATE_HZ, MOUTH, Controls, rest
 from avatars.engine.face import Rig, renderer_of
 from avatars.engine.face.i420 import bgr_of
-from avatars.engine.face.weights import shape_weights
 from avatars.engine.perception import Face, Perception
 from avatars.engine.performer import Activity, Line, Performer, Take
 from avatars.engine.portrait import LANDMARK_COUNT, Portrait
@@ -29,8 +29,6 @@ STILL_FRAMES: Final = 75
 SEED: Final = 7
 JITTER_SIDE_PX: Final = 512
 BACKGROUND_MARGIN_IOD: Final = 0.30
-# The upper and lower inner lips of the mesh in the middle of the mouth: between these the opening is measured.
-MIDDLE_LIPS: Final = (82, 13, 312)
 
 
 def _none() -> Array:
@@ -139,14 +137,6 @@ def record(
         background_changed=np.array(changed),
         held=held,
     )
-
-
-def commanded_iod(rig: Rig, controls: Controls) -> float:
-    """The opening that controls (CONTROL_COUNT,) ask for where it is detected, in IOD."""
-    weights = shape_weights(controls, rig.portrait.kind, source_is_open=rig.mouth.is_open)
-    upper, lower = rig.fields.contours(weights)
-    at = rig.frame.to_face(rig.portrait.landmarks[list(MIDDLE_LIPS), :2])[:, 0]
-    return float(np.interp(at, rig.fields.contour_x, lower[:, 1] - upper[:, 1]).mean())
 
 
 class _Watcher:

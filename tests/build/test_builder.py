@@ -213,3 +213,33 @@ def test_a_missing_folder_is_noticed_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(BuildRefused, match="There is no folder") as refusal:
         build_avatar(ASTRONAUT, tmp_path / "gone" / "x.imx")
     assert refusal.value.code == "not_written"
+
+
+def test_the_report_speaks_in_plain_words(built: tuple[Path, BuildReport]) -> None:
+    report = built[1]
+    texts = {remark.code: remark.text for remark in report.remarks}
+    assert texts["closes"] == "The mouth closes well."
+    assert texts["own_teeth"] == "The teeth of the picture are shown."
+    assert {"small", "mouth_open"} <= set(texts)
+    assert len(report.warnings) == sum(remark.tone == "better" for remark in report.remarks)
+    content = json.loads(json.dumps(report.to_json()))
+    assert content["remarks"][0].keys() == {"code", "tone", "text", "advice"}
+    assert report.measures["trial_rmse_iod"] < 0.03
+    assert report.measures["round_width"] < 0.93
+
+
+def test_a_dim_picture_is_told_so(tmp_path: Path) -> None:
+    dim = (cv2.imread(str(ASTRONAUT)) * 0.45).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "dim.png"), dim)
+    report = build_avatar(tmp_path / "dim.png", tmp_path / "dim.imx")
+    assert "dim" in {remark.code for remark in report.remarks}
+    assert any("a little dark" in warning for warning in report.warnings)
+
+
+def test_light_from_one_side_is_told(tmp_path: Path) -> None:
+    shade = np.where(np.arange(512) < 225, 0.4, 1.0)[None, :, None]
+    half = (cv2.imread(str(ASTRONAUT)) * shade).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "half.png"), half)
+    report = build_avatar(tmp_path / "half.png", tmp_path / "half.imx")
+    assert report.measures["side_light"] > 1.8
+    assert "side_light" in {remark.code for remark in report.remarks}

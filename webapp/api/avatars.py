@@ -18,12 +18,28 @@ from avatars.models import Avatar, Build
 from avatars.permissions import can_edit
 
 
+class RemarkSerializer(serializers.Serializer[dict[str, str]]):
+    """One thing a build found out."""
+
+    code = serializers.CharField(help_text="Names the rule that made this remark.")
+    tone = serializers.ChoiceField(choices=["better", "note", "good"], help_text="`better`: this could be better.")
+    text = serializers.CharField()
+    advice = serializers.CharField(help_text="What would help, or nothing.")
+
+
 class BuildSerializer(serializers.ModelSerializer[Build]):
-    """How a build goes."""
+    """How a build goes, and what it found out."""
+
+    remarks = serializers.SerializerMethodField()
 
     class Meta:
         model = Build
-        fields = ["state", "stage", "progress", "message", "error_code", "created_at", "finished_at"]
+        fields = ["state", "stage", "progress", "message", "error_code", "remarks", "created_at", "finished_at"]
+
+    @extend_schema_field(RemarkSerializer(many=True))
+    def get_remarks(self, build: Build) -> list[dict[str, str]]:
+        """Return what could be better, what is worth knowing and what is good, in this order."""
+        return list((build.report or {}).get("remarks", []))
 
 
 class AvatarSerializer(serializers.ModelSerializer[Avatar]):

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandParser
 
 from avatars.build import BuildRefused, BuildReport, FacePoints, Shot, Stage, build_avatar
+from avatars.build.advice import Tone
 from avatars.engine.portrait import Kind
 
 BAR_WIDTH = 24
@@ -113,7 +114,11 @@ class Command(BaseCommand):
         if not report.ok:
             self.stderr.write(self.style.ERROR(report.error or ""))
             return
-        for warning in report.warnings:
-            self.stderr.write(self.style.WARNING(warning))
+        for remark in report.remarks:
+            sentence = f"{remark.text} {remark.advice}".rstrip()
+            if remark.tone is Tone.BETTER:
+                self.stderr.write(self.style.WARNING(sentence))
+            else:
+                self.stdout.write(sentence)
         size = f"{report.size[0]}x{report.size[1]}"
         self.stdout.write(f"{out}: {size}, {report.imx_bytes / 1e6:.2f} MB, built in {report.cpu_s:.1f} s of CPU time")

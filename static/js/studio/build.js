@@ -49,10 +49,16 @@ function showFace({ poster_url: poster, preview_url: preview, width, height, sha
   film.play().catch(() => film.remove());
 }
 
-function showWarnings(sentences) {
-  const box = root.querySelector("[data-warnings]");
-  box.hidden = !sentences.length;
-  box.querySelector("ul").replaceChildren(...sentences.map((sentence) => Object.assign(document.createElement("li"), { textContent: sentence })));
+function showRemarks(remarks) {
+  const box = root.querySelector("[data-remarks]");
+  box.hidden = !remarks.length;
+  box.querySelector("ul").replaceChildren(...remarks.map(({ tone, text, advice }) => {
+    const item = document.createElement("li");
+    item.dataset.tone = tone;
+    item.append(text);
+    if (advice) item.append(" ", Object.assign(document.createElement("span"), { className: "soft", textContent: advice }));
+    return item;
+  }));
 }
 
 function show(status) {
@@ -65,7 +71,7 @@ function show(status) {
   if (status.state === "queued" || status.state === "running") root.toggleAttribute("data-marking-open", false);
   if (status.state === "failed") root.querySelector("[data-replace]").open = true;
   if (status.state === "ready") showFace(status);
-  showWarnings(status.warnings);
+  showRemarks(status.remarks);
 }
 
 function follow(attempt = 0) {
