@@ -33,8 +33,7 @@ SSIM_CONTRAST: Final = (0.03 * 255) ** 2
 MOUTH_REACH_X_IOD: Final = 1.25
 MOUTH_REACH_UP_IOD: Final = 1.0
 CHIN_REACH_IOD: Final = 0.75
-BROWS_IOD: Final = 0.55
-CODED_MARGIN_IOD: Final = 0.2
+BROWS_IOD: Final = 0.42
 
 
 def moving_region(landmarks: NDArray[np.float32], shape: tuple[int, int]) -> Mask:

@@ -40,6 +40,8 @@ EDGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "small": ({"face_height_px": 159.0}, {"face_height_px": 160.0}),
     "blurred": ({"sharpness": 0.79}, {"sharpness": 0.8}),
     "sharp": ({"face_height_px": 230.0, "sharpness": 1.1}, {"face_height_px": 229.0, "sharpness": 1.1}),
+    "seamless": ({"loop_seam": 1.5}, {"loop_seam": 1.51}),
+    "seam": ({"loop_seam": 1.51}, {"loop_seam": 1.5}),
     "tilted": ({"pose_deg": [0, 0, -18.1]}, {"pose_deg": [0, 0, -18.0]}),
     "aside": ({"pose_deg": [15.1, 0, 0]}, {"pose_deg": [15.0, 0, 0]}),
     "front": ({"pose_deg": [-8.0, 30, 8.0]}, {"pose_deg": [-8.1, 0, 0]}),

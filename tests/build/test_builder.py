@@ -219,7 +219,7 @@ def test_the_report_speaks_in_plain_words(built: tuple[Path, BuildReport]) -> No
     report = built[1]
     texts = {remark.code: remark.text for remark in report.remarks}
     assert texts["closes"] == "The mouth closes well."
-    assert texts["own_teeth"] == "The teeth of the picture are shown."
+    assert texts["own_teeth"] == "The real teeth are shown."
     assert {"small", "mouth_open"} <= set(texts)
     assert len(report.warnings) == sum(remark.tone == "better" for remark in report.remarks)
     content = json.loads(json.dumps(report.to_json()))

@@ -1,6 +1,8 @@
 """Talking videos: what is in the file, and what is left when it cannot be written."""
 
+import struct
 from pathlib import Path
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 from avatars.engine.gestures import find_gesture
 from avatars.engine.performer import Mood, Performer, Take
 from avatars.engine.speech import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, LocalVoice, Speech
-from avatars.film import AFTER_FRAMES, BEFORE_FRAMES, COMMENT, Cue, Filmed, FilmFailed, film
+from avatars.film import AFTER_FRAMES, BEFORE_FRAMES, Cue, Filmed, FilmFailed, film
+from avatars.provenance import COMMENT, DIGITAL_SOURCE_TYPE, XMP_UUID
 from tests.portraits import MONA_LISA, portrait_of
 
 
@@ -49,6 +52,32 @@ def test_the_film_holds_the_whole_speech(filmed: tuple[Path, Filmed], speech: Sp
     assert figures.duration_s == figures.frames / 25
     assert 0 < figures.draw_ms_per_frame < 200
     assert figures.encode_ms_per_frame > 0
+
+
+def boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The boxes on the top level of an MP4 file: type and content."""
+    found, at = [], 0
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        assert size >= 8
+        found.append((kind, data[at + 8 : at + size]))
+        at += size
+    return found
+
+
+def test_the_film_says_that_a_machine_made_it(filmed: tuple[Path, Filmed]) -> None:
+    """To people in the comment, to machines in an XMP packet; and the index still comes before the pictures."""
+    content = boxes(filmed[0].read_bytes())
+    assert [kind for kind, _ in content] == [b"ftyp", b"moov", b"free", b"mdat", b"uuid"]
+    packet = content[-1][1]
+    assert packet[:16] == XMP_UUID
+    (description,) = ElementTree.fromstring(packet[16:].decode()).iter(
+        "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"
+    )
+    namespace = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
+    assert description.attrib[namespace + "DigitalSourceType"] == DIGITAL_SOURCE_TYPE
+    assert "".join(description.itertext()).strip() == COMMENT
+    assert "Synthetic media" in COMMENT
 
 
 def test_sound_and_picture_begin_together(filmed: tuple[Path, Filmed], speech: Speech) -> None:

@@ -34,7 +34,7 @@ def test_structure_counts_and_brightness_hardly_does() -> None:
     picture = cv2.GaussianBlur(noise(), (0, 0), 2)
     assert pixels.ssim(picture, picture, ALL) == pytest.approx(1)
     assert pixels.ssim(picture, cv2.add(picture, np.full_like(picture, 5)), ALL) > 0.98
-    assert pixels.ssim(picture, cv2.GaussianBlur(noise(1), (0, 0), 2), ALL) < 0.6
+    assert pixels.ssim(picture, cv2.GaussianBlur(noise(1), (0, 0), 2), ALL) < 0.7
 
 
 def test_the_most_moved_cell_is_where_it_moved() -> None:
