@@ -30,14 +30,14 @@ SSIM_SIGMA_PX: Final = 1.5
 SSIM_MEAN: Final = (0.01 * 255) ** 2
 SSIM_CONTRAST: Final = (0.03 * 255) ** 2
 
-MOUTH_REACH_X_IOD: Final = 1.25
-MOUTH_REACH_UP_IOD: Final = 1.0
-CHIN_REACH_IOD: Final = 0.75
+MOUTH_REACH_X_IOD: Final = 1.35
+MOUTH_REACH_UP_IOD: Final = 1.3
+CHIN_REACH_IOD: Final = 0.85
 BROWS_IOD: Final = 0.42
 
 
 def moving_region(landmarks: NDArray[np.float32], shape: tuple[int, int]) -> Mask:
-    """What a speaking mouth may move: from below the eyes to below the chin, 1.25 IOD to either side of the mouth."""
+    """What a speaking mouth may move: cheeks up to the lower lids, jaw and neck, 1.35 IOD to either side of the mouth."""
     frame = FaceFrame.of(landmarks)
     rows, columns = np.indices(shape, np.float32)
     local = frame.to_face(np.stack([columns, rows], axis=-1))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.build.trial import commanded_iod
-from avatars.engine.controls import FRAME_RATE_HZ, MOUTH, Controls, rest
+from avatars.engine.controls import FRAME_RATE_HZ, MOUTH, Control, Controls, rest
 from avatars.engine.face import Rig, renderer_of
 from avatars.engine.face.i420 import bgr_of
 from avatars.engine.perception import Face, Perception
@@ -28,6 +28,7 @@ LIKENESS_EVERY: Final = 5
 STILL_FRAMES: Final = 75
 SEED: Final = 7
 JITTER_SIDE_PX: Final = 512
+ASIDE_IOD: Final = 0.004
 BACKGROUND_MARGIN_IOD: Final = 0.30
 
 
@@ -139,6 +140,16 @@ def record(
     )
 
 
+def held_still() -> Controls:
+    """The controls (CONTROL_COUNT,) of a face at rest, its head a hair aside.
+
+    A head that is nowhere but in its place is the untouched source; visitors never see it, as every head breathes.
+    """
+    controls = rest()
+    controls[Control.SHIFT_X] = ASIDE_IOD
+    return controls
+
+
 class _Watcher:
     """Follows a face from picture to picture."""
 
@@ -151,7 +162,7 @@ class _Watcher:
         self.face: Face | None = None
         self._landmarks = rig.portrait.landmarks
         self._before: NDArray[np.uint8] | None = None
-        self.resting = bgr_of(renderer_of(rig).render(rest()))
+        self.resting = bgr_of(renderer_of(rig).render(held_still()))
         face = Perception.shared().refine(self.resting, self._landmarks)
         self._identity = None if face is None else Perception.shared().embedding(self.resting, face)
         self.source_iod = float("nan") if face is None else opening_iod(face.landmarks)
@@ -188,7 +199,7 @@ def _held_still(rig: Rig, line: Line) -> tuple[NDArray[np.float32], Held]:
     before = watcher.resting
     found, seen = [], []
     for mouth in line.mouth[:STILL_FRAMES]:
-        controls = rest()
+        controls = held_still()
         controls[MOUTH] = mouth
         picture = bgr_of(renderer.render(controls))
         watcher.watch(picture, likeness=False)

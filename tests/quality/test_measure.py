@@ -159,7 +159,7 @@ def test_a_control_that_passes_is_a_fault(measures: Measures) -> None:
 
 def test_only_the_mouths_region_is_touched(astronaut: Recording, measures: Measures) -> None:
     assert measures.outside_changed_share == measures.background_changed_share == 0
-    assert known(measures.upper_ssim) == 1
+    assert known(measures.upper_ssim) > 0.98
     assert len(astronaut.held.seam) == STILL_FRAMES
     spoilt = replace(astronaut, background_changed=np.array([0.0, 0.001]))
     assert measure(spoilt).background_changed_share == 0.001
