@@ -142,6 +142,9 @@ BARS: Final[Mapping[str, Bar]] = MappingProxyType(
             None,
             "Real people: 1.9 to 8.8 in the most moved of 64 cells.",
         ),
+        "loop_seam_ratio": Bar(
+            "Step where the video begins again", None, 1.5, "In steps elsewhere in the loop; twice is seen as a jump."
+        ),
         "sound_db": Bar("Level of the sound (dB)", -45, None, "A recording of silence proves nothing."),
     }
 )

@@ -39,8 +39,10 @@ NO_FILM: Final = "This performance was not written to a film."
 NO_REST: Final = "What these lips do at rest is not known."
 TOO_SHORT: Final = "The speech is too short for this."
 TWO_MINUTES: Final = "A drift takes two minutes of speech to be seen."
-NOT_HELD: Final = "The head was never held still, so nothing can be compared with the face at rest."
-NO_BACKGROUND: Final = "The character fills the picture, so there is no background to watch."
+NOT_HELD: Final = "The head was not held still, so nothing can be compared with the face at rest."
+NO_BACKGROUND: Final = (
+    "There is no background that has to stay: the character fills the picture, or it is a film of its own."
+)
 NO_OPENING: Final = "The mouth is never seen open wide enough to show what is in it."
 
 
@@ -145,7 +147,6 @@ def measure(recording: Recording, film: Recording | None = None) -> Measures:
     """Judge a recording; `film` is the same performance, watched as it was written to a file."""
     seen = np.isfinite(recording.detected)
     measures = Measures(frames=len(seen), frames_lost=int((~seen).sum()))
-    measures.reasons["loop_seam_ratio"] = NO_LOOP
     _judge_pictures(recording, measures)
     _judge_film(film, measures)
     if not seen.any():
@@ -278,6 +279,7 @@ def _judge_pictures(recording: Recording, measures: Measures) -> None:
     _set(measures, "upper_ssim", float(held.upper_ssim.min()) if len(held.upper_ssim) else math.nan, NOT_HELD)
     background = recording.background_changed
     _set(measures, "background_changed_share", float(background.max()) if len(background) else math.nan, NO_BACKGROUND)
+    _set(measures, "loop_seam_ratio", metrics.seam_ratio(recording.loop_steps), NO_LOOP)
     _set(measures, "sound_db", metrics.sound_level_db(recording.samples), NO_SOUND)
     loud = np.zeros(len(recording.changes), np.bool_)
     if len(recording.samples):

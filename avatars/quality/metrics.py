@@ -338,6 +338,14 @@ def _runs(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int))).reshape(-1, 2)
 
 
+def seam_ratio(steps: ArrayLike) -> float:
+    """How much larger the step is where a loop begins again, the last of `steps`, than the median of the others."""
+    values = np.asarray(steps, np.float64)
+    if len(values) < 3:
+        return float("nan")
+    return float(values[-1] / max(float(np.median(values[:-1])), STILL))
+
+
 def jitter_px(points: NDArray[np.float32]) -> float:
     """How far points of a still head wander: (frames, n, 2) pixels to the RMS of their distance from their mean place.
 

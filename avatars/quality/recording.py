@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -68,6 +69,9 @@ class Recording:
     changes: (frames - 1, 8, 8) steps from picture to picture, see `pixels.difference_grid`.
     texture: (frames,) detail of the open mouth, see `pixels.oral_texture`.
     background_changed: (frames,) share of the pixels well outside the character that differ from the face at rest.
+    loop_steps: of an avatar made from a video, the steps from picture to picture of one round of its loop, in levels; the
+    last is the one where it begins again.
+    What is about a head held still or an unmoved background is empty for a video, which moves by itself.
     """
 
     commanded: Array
@@ -81,6 +85,7 @@ class Recording:
     changes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, pixels.GRID, pixels.GRID), np.float32))
     texture: Array = field(default_factory=_none)
     background_changed: Array = field(default_factory=_none)
+    loop_steps: Array = field(default_factory=_none)
     held: Held = field(default_factory=Held)
 
 
@@ -117,13 +122,17 @@ def record(
                 reel.add(take)
             picture = bgr_of(take.picture)
             watcher.watch(picture, likeness=index % LIKENESS_EVERY == 0)
-            changed.append(pixels.changed_share(picture, watcher.resting, background))
+            if portrait.footage is None:
+                changed.append(pixels.changed_share(picture, watcher.resting, background))
             progress((index + 1) / frames)
     offset_s = SILENCE_FRAMES / FRAME_RATE_HZ
     phones = None
     if speech.phones is not None:
         phones = tuple(Phone(p.symbol, p.start_s + offset_s, p.end_s + offset_s, p.stress) for p in speech.phones)
-    still, held = _held_still(rig, line)
+    if portrait.footage is None:
+        still, held = _held_still(rig, line)
+    else:
+        still, held = np.zeros((0, len(STILL_POINTS), 2), np.float32), Held()
     return Recording(
         commanded=np.array([commanded_iod(rig, controls) for controls in takes]),
         detected=np.array(watcher.openings),
@@ -136,6 +145,7 @@ def record(
         changes=np.array(watcher.changes, np.float32).reshape(-1, pixels.GRID, pixels.GRID),
         texture=np.array(watcher.texture),
         background_changed=np.array(changed),
+        loop_steps=np.zeros(0) if portrait.footage is None else _one_round(rig, len(portrait.footage.poses)),
         held=held,
     )
 
@@ -216,6 +226,13 @@ def _held_still(rig: Rig, line: Line) -> tuple[NDArray[np.float32], Held]:
         before = picture
     held = Held(*(np.array(values) for values in zip(*seen, strict=True))) if seen else Held()
     return np.array(found, np.float32).reshape(len(found), len(STILL_POINTS), 2), held
+
+
+def _one_round(rig: Rig, count: int) -> Array:
+    """The steps of a loop of `count` pictures, see `Recording.loop_steps`."""
+    renderer = renderer_of(rig)
+    pictures = (bgr_of(renderer.render(rest())) for _ in range(count + 1))
+    return np.array([float(pixels.difference_grid(*pair).mean()) for pair in pairwise(pictures)])
 
 
 def _unseen() -> Mesh:

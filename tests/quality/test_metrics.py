@@ -285,3 +285,9 @@ def test_the_level_of_a_sound() -> None:
     assert metrics.sound_level_db(np.ones(100)) == pytest.approx(0, abs=1e-6)
     assert metrics.sound_level_db(np.full(100, 0.01)) == pytest.approx(-40)
     assert metrics.sound_level_db(np.zeros(100)) < -100
+
+
+def test_a_seam_is_a_step_among_others() -> None:
+    assert metrics.seam_ratio([1.0, 1.2, 0.8, 1.0, 3.0]) == pytest.approx(3)
+    assert metrics.seam_ratio([0.0, 0.0, 0.0, 0.0]) == 0
+    assert np.isnan(metrics.seam_ratio([]))
