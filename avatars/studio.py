@@ -3,6 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -21,6 +22,7 @@ from avatars.progress import build_status
 from avatars.uploads import SIGNATURE_BYTES, VIDEO_TYPES, picture_type
 from avatars.voices import VoiceSilent, find_sample
 from webapp.limits import within_limit
+from webapp.providers.chosen import for_all
 
 PICTURE_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
@@ -40,7 +42,12 @@ def editable(request: HttpRequest, code: str) -> Avatar:
 @require_safe
 def studio(request: HttpRequest) -> HttpResponse:
     """List the creator's avatars."""
-    return render(request, "studio/list.html", {"avatars": Avatar.objects.owned_by(request.user)})
+    context = {
+        "avatars": Avatar.objects.owned_by(request.user),
+        # Only who can change it is told here; visitors read it where they talk.
+        "demo_brain": request.user.is_staff and for_all().demo_brain,
+    }
+    return render(request, "studio/list.html", context)
 
 
 @login_required
@@ -96,6 +103,7 @@ def _detail(
         "pairs": pairs or PairFormSet(instance=avatar),
         "triggers": triggers or GestureTriggerFormSet(instance=avatar),
         "source_form": source_form,
+        "own_providers": settings.CREATOR_PROVIDERS != "off",
         "build_config": {
             **build_status(avatar, build),
             "ws_url": f"/ws/build/{avatar.code}/",

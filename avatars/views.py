@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from avatars.files import answer_file
 from avatars.models import Avatar
 from avatars.permissions import can_edit, can_talk, can_view
+from webapp.providers.chosen import demo_brain
 
 GALLERY_LIMIT = 60
 
@@ -40,7 +41,8 @@ def gallery(request: HttpRequest) -> HttpResponse:
 def avatar_page(request: HttpRequest, code: str) -> HttpResponse:
     """Show one avatar."""
     avatar = viewable(request, code)
-    return render(request, "avatars/avatar.html", {"avatar": avatar, "can_edit": can_edit(request.user, avatar)})
+    context = {"avatar": avatar, "can_edit": can_edit(request.user, avatar), "demo_brain": demo_brain(avatar)}
+    return render(request, "avatars/avatar.html", context)
 
 
 @require_safe
@@ -56,7 +58,7 @@ def talk(request: HttpRequest, code: str) -> HttpResponse:
         "ws_url": f"/ws/talk/{avatar.code}/",
         "greeting": avatar.spoken_greeting,
         "poster_url": avatar.poster_url,
-        "demo_brain": not settings.LLM_URL,
+        "demo_brain": demo_brain(avatar),
         "debug": settings.DEBUG or "debug" in request.GET,
     }
     return render(request, "avatars/talk.html", {"avatar": avatar, "talk_config": talk_config})

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from channels.layers import get_channel_layer
 from avatars.engine.performer import Mood
 from avatars.models import Avatar
 from realtime.agent import AgentSettings, Cue, Providers, SaidBy, Trigger, WrittenPair
+from realtime.casting import Casting
 from realtime.frames import FrameThread
 from realtime.likenesses import Likenesses
 from realtime.models import Session as SessionRow
@@ -26,6 +28,7 @@ from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, open_session, update_session
 from realtime.stage import Temperament
 from realtime.taskset import TaskSet
+from webapp.providers.endpoint import Choice
 
 logger = structlog.get_logger(__name__)
 
@@ -43,7 +46,7 @@ STOPPING: Final = "The machine that held this conversation stops."
 class MediaWorker:
     """One a process. `run` until `stop`."""
 
-    def __init__(self, providers: Providers, capacity: int) -> None:
+    def __init__(self, providers: Providers, capacity: int, choice: Choice | None = None) -> None:
         self.name = f"{socket.gethostname()[:40]}.{os.getpid()}.{uuid4().hex[:6]}"
         self.channel = f"media.{uuid4().hex}"
         self.capacity = capacity
@@ -51,6 +54,7 @@ class MediaWorker:
         self._opening: set[UUID] = set()
         self._likenesses = Likenesses()
         self._prepare = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+        self._casting = Casting(providers, choice)
         self._backstage = Backstage(providers, FrameThread(), self._prepare)
         self._stopping = asyncio.Event()
         self._turned_s = time.monotonic()
@@ -188,7 +192,7 @@ class MediaWorker:
                 place,
                 await self._likenesses.rig(avatar.imx.name or ""),
                 await database_sync_to_async(agent_settings)(avatar),
-                self._backstage,
+                replace(self._backstage, providers=await self._casting.providers_for(avatar)),
                 self._session_ended,
                 avatar.code,
                 temperament_of(avatar),

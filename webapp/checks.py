@@ -109,17 +109,32 @@ def media_addresses(**_: Any) -> list[CheckMessage]:
 def provider_urls(**_: Any) -> list[CheckMessage]:
     """Each remote provider is a web address with what it needs beside it."""
     found: list[CheckMessage] = []
-    for name in ("LLM_URL", "STT_URL", "TTS_URL"):
+    for name in ("LLM_URL", "STT_URL", "TTS_URL", "REALTIME_URL"):
         url = getattr(settings, name)
         if not url:
             continue
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        schemes = {"http", "https", "ws", "wss"} if name == "REALTIME_URL" else {"http", "https"}
+        if parts.scheme not in schemes or not parts.hostname:
             found.append(_error(2, f"{name} is {url!r}, which is no web address.", f"Write {name}=http://host:port/v1"))
         model = name.replace("_URL", "_MODEL")
         if not getattr(settings, model):
             found.append(_error(3, f"{name} is set, but {model} is empty.", f"Name the model in {model}."))
     return found
+
+
+@register()
+def creator_providers(**_: Any) -> list[CheckMessage]:
+    """CREATOR_PROVIDERS is one of its three words."""
+    if settings.CREATOR_PROVIDERS in {"off", "public", "any"}:
+        return []
+    return [
+        _error(
+            11,
+            f"CREATOR_PROVIDERS is {settings.CREATOR_PROVIDERS!r}.",
+            "Write off, public or any; .env.example says what each means.",
+        )
+    ]
 
 
 @register()
@@ -174,6 +189,24 @@ def model_files(**_: Any) -> list[CheckMessage]:
         for name in ("LLM_GGUF_PATH", "WHISPER_MODEL_DIR", "SMART_TURN_MODEL")
         if (path := getattr(settings, name)) and path != "off" and not Path(path).exists()
     ]
+
+
+@register()
+def whisper_model(**_: Any) -> list[CheckMessage]:
+    """WHISPER_MODEL is one of the two that can be had, and the other language has ears for it."""
+    found: list[CheckMessage] = []
+    if settings.WHISPER_MODEL not in {"", "tiny", "base"}:
+        found.append(_error(12, f"WHISPER_MODEL is {settings.WHISPER_MODEL!r}.", "Write tiny or base."))
+    own_ears = settings.STT_URL or settings.WHISPER_MODEL_DIR or settings.WHISPER_MODEL == "base"
+    if settings.STT_LANGUAGE not in {"", "en"} and not own_ears:
+        found.append(
+            _error(
+                13,
+                f"STT_LANGUAGE is {settings.STT_LANGUAGE!r}, and Whisper tiny hears English only.",
+                "Write WHISPER_MODEL=base (make whisper-base), or set STT_URL.",
+            )
+        )
+    return found
 
 
 @register()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import importlib.util
 import os
@@ -124,6 +125,20 @@ def models() -> Iterator[Finding]:
         size_mb = sum(path.stat().st_size for path in files) // 1024**2
         message = f"Local model, {size_mb} MB." if files else f"The local model is missing (package {package})."
         yield Finding(name, bool(files), message, "Run: make setup")
+
+
+def nearby() -> Iterator[Finding]:
+    """A better brain may already run on this machine."""
+    from webapp.providers.chosen import for_all
+    from webapp.providers.nearby import find_nearby
+
+    if not for_all().demo_brain:
+        return
+    found = asyncio.run(find_nearby())
+    message = (
+        f"The demo brain thinks, while {found[0].program} runs on this machine." if found else "The demo brain thinks."
+    )
+    yield Finding("demo brain", False, message, "An admin chooses a better one at /settings/brain/", needed=False)
 
 
 def weights() -> Iterator[Finding]:
@@ -274,6 +289,7 @@ EXAMINATIONS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     database,
     valkey,
     models,
+    nearby,
     weights,
     face_kernel,
     browser,

@@ -49,9 +49,11 @@ def media_workers() -> Part:
 def brain() -> Part:
     """Ask the local brain whether it has loaded; a remote one is asked when it is needed."""
     from realtime.brain import brain_ready, brain_url
+    from webapp.providers.chosen import for_all
 
-    if settings.LLM_URL:
-        return {"ok": True, "message": "A remote language model is configured."}
+    choice = for_all()
+    if choice.thinking or choice.conversing:
+        return {"ok": True, "message": "A language model elsewhere is chosen."}
     if brain_ready(brain_url(settings.BRAIN_PORT)):
         return {"ok": True, "message": "The local brain answers."}
     return {"ok": False, "message": "The local brain does not answer yet."}

@@ -47,6 +47,8 @@ PARLO_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or installation_secret(PARLO_DATA_DIR)
+# Older secret keys: what they signed or sealed can still be read, and nothing new is signed with them.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BIND = env.str("BIND", "127.0.0.1")
@@ -78,6 +80,7 @@ INSTALLED_APPS = [
     "webapp",
     "webapp.accounts",
     "webapp.usage",
+    "webapp.providers",
     "webapp.api",
     "avatars",
     "realtime",
@@ -301,16 +304,25 @@ BRAIN_PORT = _number("BRAIN_PORT", 8091)
 LLM_URL = env.str("LLM_URL", "")
 LLM_MODEL = env.str("LLM_MODEL", "")
 LLM_API_KEY = env.str("LLM_API_KEY", "")
+MODEL_HUB = env.str("MODEL_HUB", "") or "https://huggingface.co"
 LLM_GGUF_PATH = env.str("LLM_GGUF_PATH", "")
 STT_URL = env.str("STT_URL", "")
 STT_MODEL = env.str("STT_MODEL", "")
 STT_API_KEY = env.str("STT_API_KEY", "")
+STT_LANGUAGE = env.str("STT_LANGUAGE", "")
+WHISPER_MODEL = env.str("WHISPER_MODEL", "")
 WHISPER_MODEL_DIR = env.str("WHISPER_MODEL_DIR", "")
 TTS_URL = env.str("TTS_URL", "")
 TTS_MODEL = env.str("TTS_MODEL", "")
 TTS_API_KEY = env.str("TTS_API_KEY", "")
 TTS_RATE_HZ = _number("TTS_RATE_HZ", 24000)
 TTS_VOICE = env.str("TTS_VOICE", "")
+REALTIME_URL = env.str("REALTIME_URL", "")
+REALTIME_MODEL = env.str("REALTIME_MODEL", "")
+REALTIME_API_KEY = env.str("REALTIME_API_KEY", "")
+REALTIME_VOICE = env.str("REALTIME_VOICE", "")
+# What addresses creators may give their avatars: off, public (https, no address inside this network), or any.
+CREATOR_PROVIDERS = env.str("CREATOR_PROVIDERS", "") or "public"
 SMART_TURN_MODEL = env.str("SMART_TURN_MODEL", "")
 MEDIA_WORKERS = _number("MEDIA_WORKERS", 1)
 MEDIA_WORKER_CAPACITY = _number("MEDIA_WORKER_CAPACITY", 3)

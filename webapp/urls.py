@@ -7,6 +7,7 @@ from realtime.views import connection_check
 from webapp import views
 
 urlpatterns = [
+    path("", include("webapp.providers.urls")),
     path("", include("avatars.urls")),
     path("accounts/", include("webapp.accounts.urls")),
     path("accounts/", include("allauth.urls")),

@@ -3,7 +3,7 @@
 from realtime.agent.agent import Agent
 from realtime.agent.cues import Cue, SaidBy, Trigger
 from realtime.agent.protocols import AgentSettings, ProviderError, Providers, Stage, WrittenPair
-from realtime.agent.providers import build_providers
+from realtime.agent.providers import build_providers, with_own
 
 __all__ = [
     "Agent",
@@ -16,4 +16,5 @@ __all__ = [
     "Trigger",
     "WrittenPair",
     "build_providers",
+    "with_own",
 ]

@@ -27,6 +27,7 @@ from realtime.agent.protocols import (
 )
 from realtime.agent.reply import Theatre
 from realtime.agent.speaker import Speaker
+from realtime.agent.standby import Standby
 from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.agent.user_turn import UserTurn
 from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
@@ -36,6 +37,8 @@ from realtime.taskset import TaskSet
 log = logging.getLogger(__name__)
 
 HEARING_WITHIN_S: Final = 20.0
+# Where other ears stand by.
+HEARING_BEFORE_OTHERS_S: Final = 6.0
 JUDGING_WITHIN_S: Final = 2.0
 TEXT_LETTERS: Final = 2000
 STARVED_AFTER_S: Final = 0.4
@@ -62,7 +65,8 @@ class Agent:
             (short_prompt if providers.small_model else system_prompt)(settings), providers.history_letters
         )
         self._triggers = Triggers(settings.triggers)
-        theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice, self._triggers)
+        self._standby = Standby(clock)
+        theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice, self._triggers, self._standby)
         self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn)
         turn_taking = TurnTaking(judged=providers.turn_judge is not None)
         self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
@@ -159,8 +163,7 @@ class Agent:
 
     async def _transcribe(self, turn: UserTurn, samples: Samples) -> None:
         try:
-            async with asyncio.timeout(HEARING_WITHIN_S):
-                heard = await self._providers.speech_to_text.transcribe(samples)
+            heard = await self._heard(samples)
         except Exception as error:
             if turn is self._turn:
                 self._could_not_hear(error)
@@ -174,6 +177,23 @@ class Agent:
             turn.reply = self._speaker.think(turn)
         for step in self._ears.turn_taking.transcribed(turn.text):
             self._take(step)
+
+    async def _heard(self, samples: Samples) -> str:
+        """The words, from the first ears that understand anything. Raises what the last of them raises."""
+        ears = self._standby.order(self._providers.speech_to_text, *self._providers.fallback_ears)
+        while True:
+            ear = ears.pop(0)
+            try:
+                async with asyncio.timeout(HEARING_BEFORE_OTHERS_S if ears else HEARING_WITHIN_S):
+                    words = await ear.transcribe(samples)
+            except Exception as error:
+                self._standby.failed(ear)
+                if not ears:
+                    raise
+                log.warning("hearing failed, another hears: %s", error or type(error).__name__)
+            else:
+                self._standby.did_well(ear)
+                return words
 
     async def _judge(self, turn: UserTurn, samples: Samples) -> None:
         judge = self._providers.turn_judge

@@ -33,6 +33,15 @@ THINKING: Final = Failure(
 THOUGHT_LOST: Final = Failure(
     "thought_lost", "Sorry, I lost my thread there.", "The language model stopped in the middle of its answer."
 )
+STAND_IN: Final = Failure(
+    "stand_in", "", "The language model chosen for this avatar did not answer, so another one answers for it."
+)
+STAND_IN_DEMO: Final = Failure(
+    "stand_in",
+    "",
+    "The language model chosen for this avatar did not answer. For now the small demo brain answers, which often talks"
+    " nonsense.",
+)
 NO_ANSWER: Final = Failure(
     "no_answer", "I'm sorry, I have no answer to that.", "The language model gave an empty answer."
 )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech.spoken import Speech
 from realtime.agent.cues import Cue, Trigger
+from webapp.providers.endpoint import Endpoint
 
 Samples = NDArray[np.float32]
 
@@ -131,13 +132,16 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """Everything an agent works with, shared by all sessions of a process.
+    """Everything an agent works with; most of it is shared by all sessions of a process.
 
     voice_activity: makes one for each session. turn_judge: None is the silence rule alone.
     meaning: finds written answers; None where there is no model for that.
-    fallback_voice: speaks when `text_to_speech` fails; None where that is the local voice already.
+    fallback_ears, fallback_minds, fallback_voices: asked in this order when the first fails. The local voice is the last
+    of the voices, unless it is the first already: there is always one that can apologise.
     small_model: a few words of instruction must do. reply_sentences: a reply is cut after so many.
     history_letters: how much of the conversation the model is told again each turn.
+    demo_brain, fallback_demo: whether the tiny model thinks, or would where the first mind fails.
+    conversing: where speech goes in and comes out, in place of ears, mind and voice; None is the usual way.
     """
 
     speech_to_text: SpeechToText
@@ -146,10 +150,15 @@ class Providers:
     voice_activity: Callable[[], VoiceActivity]
     turn_judge: TurnJudge | None = None
     meaning: Meaning | None = None
-    fallback_voice: TextToSpeech | None = None
+    fallback_ears: tuple[SpeechToText, ...] = ()
+    fallback_minds: tuple[LanguageModel, ...] = ()
+    fallback_voices: tuple[TextToSpeech, ...] = ()
     small_model: bool = False
     reply_sentences: int = 6
     history_letters: int = 6000
+    demo_brain: bool = False
+    fallback_demo: bool = False
+    conversing: Endpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

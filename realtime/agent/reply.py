@@ -16,9 +16,19 @@ from realtime.agent.cues import Cue, Triggers
 from realtime.agent.echo_guard import PlayedSound
 from realtime.agent.latency import Mark, TurnMarks
 from realtime.agent.phrases import Failure
-from realtime.agent.protocols import Clock, Message, ProviderError, Providers, ReplyCutShort, Stage, TextToSpeech
+from realtime.agent.protocols import (
+    Clock,
+    LanguageModel,
+    Message,
+    ProviderError,
+    Providers,
+    ReplyCutShort,
+    Stage,
+    TextToSpeech,
+)
 from realtime.agent.recital import Recital
 from realtime.agent.sentences import Passage, Splitter
+from realtime.agent.standby import Standby
 from realtime.agent.written_answers import Written
 
 log = logging.getLogger(__name__)
@@ -26,6 +36,8 @@ log = logging.getLogger(__name__)
 _Item = TypeVar("_Item")
 
 FIRST_TEXT_WITHIN_S: Final = 15.0
+# Where another mind stands by.
+FIRST_TEXT_BEFORE_OTHERS_S: Final = 6.0
 MORE_TEXT_WITHIN_S: Final = 10.0
 SOUND_WITHIN_S: Final = 20.0
 LOOK_EVERY_S: Final = 0.04
@@ -34,6 +46,20 @@ PIECES_BEFORE_GATE: Final = 2
 AHEAD_MS: Final = 15_000
 # More sentences than anybody writes.
 WHOLE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A mind that has one thing to say."""
+
+    text: str
+
+    async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """Say it."""
+        yield self.text
+
+    async def prepare(self, messages: Sequence[Message]) -> None:
+        """Nothing to prepare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +73,21 @@ class Theatre:
     clock: Clock
     voice: str
     triggers: Triggers
+    standby: Standby
 
 
 @dataclass(slots=True)
 class Reply:
     """Run `run` as a task; `release` opens the gate. Cancel the task to end it early.
 
-    turn: the number its sound carries. marks: None where nobody waits for it, as with a greeting.
+    turn: the number its sound carries. minds: who may think of it, in the order to ask them.
+    marks: None where nobody waits for it, as with a greeting.
     """
 
     theatre: Theatre
     turn: int
-    text: Callable[[], AsyncGenerator[str, None]]
+    minds: list[LanguageModel]
+    messages: Sequence[Message]
     marks: TurnMarks | None = None
     sentences: int = WHOLE
     recital: Recital = field(default_factory=Recital)
@@ -80,16 +109,14 @@ class Reply:
     def thought(cls, theatre: Theatre, turn: int, messages: Sequence[Message], marks: TurnMarks) -> "Reply":
         """A reply of the language model."""
         providers = theatre.providers
-        return cls(theatre, turn, lambda: providers.language_model.reply(messages), marks, providers.reply_sentences)
+        minds = theatre.standby.order(providers.language_model, *providers.fallback_minds)
+        return cls(theatre, turn, minds, messages, marks, providers.reply_sentences)
 
     @classmethod
     def fixed(cls, theatre: Theatre, turn: int, text: str) -> "Reply":
         """Words that are known already."""
 
-        async def once() -> AsyncGenerator[str, None]:
-            yield text
-
-        return cls(theatre, turn, once)
+        return cls(theatre, turn, [Known(text)], ())
 
     @property
     def sounding(self) -> bool:
@@ -109,9 +136,7 @@ class Reply:
     async def run(self) -> None:
         """Think, speak, and follow the playback until the last word was heard. Failures are told, not raised."""
         providers = self.theatre.providers
-        self._voices = [providers.text_to_speech]
-        if providers.fallback_voice is not None:
-            self._voices.append(providers.fallback_voice)
+        self._voices = self.theatre.standby.order(providers.text_to_speech, *providers.fallback_voices)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._think())
             tasks.create_task(self._speak())
@@ -133,11 +158,29 @@ class Reply:
         self._gate.clear()
 
     async def _think(self) -> None:
+        failure: Failure | None = None
+        while self.minds:
+            mind = self.minds.pop(0)
+            failure = await self._ask(mind)
+            if failure is None:
+                self.theatre.standby.did_well(mind)
+                break
+            self.theatre.standby.failed(mind)
+            if self._texts:
+                # Its beginning was given out; another mind would begin again.
+                break
+        if failure is not None and failure.spoken:
+            self._give(Passage(failure.spoken))
+        self._pieces.put_nowait(None)
+
+    async def _ask(self, mind: LanguageModel) -> Failure | None:
+        """Give out what one mind says. What went wrong, if anything; it is told then."""
         splitter = Splitter(self.sentences)
         failure: Failure | None = None
         cut_short = False
+        first_s = FIRST_TEXT_BEFORE_OTHERS_S if self.minds else FIRST_TEXT_WITHIN_S
         try:
-            async with aclosing(_timed(self.text(), FIRST_TEXT_WITHIN_S, MORE_TEXT_WITHIN_S)) as texts:
+            async with aclosing(_timed(mind.reply(self.messages), first_s, MORE_TEXT_WITHIN_S)) as texts:
                 async for text in texts:
                     self._mark(Mark.FIRST_TOKEN)
                     if isinstance(text, Written):
@@ -149,20 +192,27 @@ class Reply:
         except ReplyCutShort:
             cut_short = True
         except (ProviderError, TimeoutError) as error:
-            failure = phrases.THOUGHT_LOST if self._texts else phrases.THINKING
+            failure = phrases.THOUGHT_LOST if self._texts else self._stand_in or phrases.THINKING
             self._notice(failure, error)
         except Exception as error:
             failure = phrases.INTERNAL
             self._notice(failure, error)
-        for passage in splitter.finish(cut_short=cut_short or failure is not None):
-            self._give(passage)
+        # Where another mind begins anew, scraps of this one would only confuse.
+        if failure is None or self._texts or not self.minds:
+            for passage in splitter.finish(cut_short=cut_short or failure is not None):
+                self._give(passage)
         # A nod is an answer.
         if failure is None and not self._texts and not self._gestured:
-            failure = phrases.NO_ANSWER
+            failure = self._stand_in or phrases.NO_ANSWER
             self._notice(failure)
-        if failure is not None:
-            self._give(Passage(failure.spoken))
-        self._pieces.put_nowait(None)
+        return failure
+
+    @property
+    def _stand_in(self) -> Failure | None:
+        """What to tell where another mind answers now; None where there is none left."""
+        if not self.minds:
+            return None
+        return phrases.STAND_IN_DEMO if self.theatre.providers.fallback_demo else phrases.STAND_IN
 
     def _give(self, passage: Passage) -> None:
         # Small models fall into repeating themselves.
@@ -203,9 +253,10 @@ class Reply:
                             partial(self._play, speech, None if begun else partial(self.recital.begin, text, cues))
                         )
                         begun = True
+                self.theatre.standby.did_well(self._voices[0])
                 return
             except Exception as error:
-                self._voices.pop(0)
+                self.theatre.standby.failed(self._voices.pop(0))
                 self._notice(phrases.VOICE if self._voices else phrases.VOICELESS, error)
                 if begun:
                     # Its beginning was heard; said again by another voice it would only confuse.
@@ -263,7 +314,8 @@ class Reply:
             log.warning("turn %d: %s: %s", self.turn, failure.code, error)
         elif error is not None:
             log.warning("turn %d: %s", self.turn, failure.code, exc_info=error)
-        message = str(error) if isinstance(error, ProviderError) and failure is not phrases.VOICE else ""
+        own_words = failure in (phrases.VOICE, phrases.STAND_IN, phrases.STAND_IN_DEMO)
+        message = str(error) if isinstance(error, ProviderError) and not own_words else ""
         self._let_out(partial(self._send, failure.notice(message)))
 
     def _mark(self, mark: Mark) -> None:

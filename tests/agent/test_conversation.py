@@ -371,7 +371,7 @@ async def test_a_failure_that_was_taken_back_is_not_told() -> None:
 @virtually
 async def test_a_failing_voice_is_replaced_by_the_local_one() -> None:
     local = FakeVoice()
-    async with Conversation("Hello.", voice=FakeVoice(fails=True), fallback_voice=local) as talk:
+    async with Conversation("Hello.", voice=FakeVoice(fails=True), fallback_voices=(local,)) as talk:
         await talk.speak()
         await talk.silence(5000)
         assert [notice["code"] for notice in talk.stage.of_type("notice")] == ["voice_failed"]
@@ -381,7 +381,7 @@ async def test_a_failing_voice_is_replaced_by_the_local_one() -> None:
 
 @virtually
 async def test_where_no_voice_works_the_answer_can_be_read() -> None:
-    async with Conversation("Hello.", voice=FakeVoice(fails=True), fallback_voice=FakeVoice(fails=True)) as talk:
+    async with Conversation("Hello.", voice=FakeVoice(fails=True), fallback_voices=(FakeVoice(fails=True),)) as talk:
         await talk.speak()
         await talk.silence(5000)
         assert talk.stage.of_type("notice")[-1]["message"] == "The voice cannot be reached."

@@ -4,11 +4,13 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import wave
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from realtime.agent.providers.whisper import Whisper
 from realtime.agent.utterance import words_of
 from realtime.agent.vad import FRAME_SAMPLES
 from realtime.brain import MODEL_NAME, BrainMissing, brain_ready, brain_url, gguf_path
+from webapp.providers.endpoint import Endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDING = ROOT / "tests" / "material" / "speech" / "arctic_a0007.wav"
@@ -136,7 +139,7 @@ async def test_the_brain_answers_and_stops_when_told(brain: "subprocess.Popen[st
         assert brain.poll() is None
         assert time.monotonic() < deadline_s
         await asyncio.sleep(0.1)
-    model = OpenAiLanguageModel(url, MODEL_NAME, most_tokens=40, read_ahead=True, temperature=0.0)
+    model = OpenAiLanguageModel(Endpoint(url, MODEL_NAME), most_tokens=40, read_ahead=True, temperature=0.0)
     question: list[Message] = [
         {"role": "system", "content": "You are a helpful AI assistant. Answer in one short sentence."},
         {"role": "user", "content": "What is the capital of France?"},
@@ -163,6 +166,26 @@ def test_the_brain_stays_off_where_another_model_is_set(port: int, tmp_path: Pat
         assert "stays off" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
+
+
+def test_the_brain_makes_way_for_what_an_admin_chooses(port: int, tmp_path: Path) -> None:
+    environment = {"PARLO_DATA_DIR": str(tmp_path), "LLM_URL": "", "DATABASE_URL": ""}
+    migrate = [sys.executable, str(ROOT / "manage.py"), "migrate", "providers", "--verbosity", "0"]
+    subprocess.run(migrate, env={**os.environ, **environment}, check=True)
+    with _brain(port, **environment) as process:
+        assert process.stdout is not None
+        assert "ready" in process.stdout.readline()
+        with closing(sqlite3.connect(tmp_path / "parlo.sqlite3", timeout=20)) as database, database:
+            database.execute(
+                "INSERT INTO providers_provider (kind, url, model, sealed_key, voice, rate_hz, language, updated_at)"
+                " VALUES ('llm', 'http://127.0.0.1:11434/v1', 'llama', '', '', 24000, '', '2026-01-01')"
+            )
+        assert process.wait(timeout=30) == 0
+    with _brain(port, **environment) as process:
+        assert process.stdout is not None
+        assert "stays off" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 def test_a_missing_model_is_told(port: int, tmp_path: Path) -> None:

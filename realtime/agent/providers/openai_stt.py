@@ -2,13 +2,16 @@
 
 import io
 import wave
+from typing import Final
 
 import numpy as np
 
 from realtime.agent.protocols import HEARING_RATE_HZ, Samples
 from realtime.agent.providers.remote import client, told
+from webapp.providers.endpoint import Endpoint
 
-WHAT = "The speech recognition"
+WHAT: Final = "The speech recognition"
+MOST_LETTERS: Final = 4000
 
 
 def wav_bytes(samples: Samples) -> bytes:
@@ -25,19 +28,22 @@ def wav_bytes(samples: Samples) -> bytes:
 class OpenAiSpeechToText:
     """Sends whole utterances."""
 
-    def __init__(self, url: str, model: str, key: str = "", language: str = "en") -> None:
-        self._client = client(url, key)
-        self._model = model
-        self._language = language
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._client = client(endpoint)
+        self._endpoint = endpoint
+
+    async def close(self) -> None:
+        """Let go of its connections."""
+        await self._client.close()
 
     async def transcribe(self, samples: Samples) -> str:
         """The words in (n,) samples at 16 kHz."""
-        with told(WHAT, "STT_URL"):
+        with told(WHAT, self._endpoint):
             # Servers tell the format by the name's ending.
             answer = await self._client.audio.transcriptions.create(
-                model=self._model,
+                model=self._endpoint.model,
                 file=("speech.wav", wav_bytes(samples), "audio/wav"),
-                language=self._language,
+                language=self._endpoint.language,
                 response_format="json",
             )
-        return answer.text.strip()
+            return str(answer.text).strip()[:MOST_LETTERS]

@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
-from realtime.agent.protocols import Samples
+from realtime.agent.protocols import ProviderError, Samples
 from realtime.agent.providers.remote import client, told
 from realtime.agent.providers.resampling import Resampler
+from webapp.providers.endpoint import Endpoint
 
 WHAT: Final = "The voice"
 CHUNK_BYTES: Final = 4800
@@ -20,6 +21,11 @@ SEARCH_S: Final = 0.35
 WINDOW_S: Final = 0.02
 AUDIBLE: Final = 0.01
 LEAD_S: Final = 0.02
+# Nobody speaks more slowly than this.
+LONGEST_S: Final = 5.0
+SECONDS_A_LETTER: Final = 0.4
+# How files begin that are no raw samples: WAV, MP3, Ogg, FLAC.
+CONTAINERS: Final = (b"RIFF", b"ID3", b"\xff\xfb", b"\xff\xf3", b"OggS", b"fLaC")
 
 
 def quietest_cut(samples: Samples) -> int:
@@ -37,31 +43,38 @@ def without_lead(samples: Samples) -> Samples:
 
 
 class OpenAiTextToSpeech:
-    """Speaks with a remote voice; the mouth follows the sound, for no phone times come with it.
+    """Speaks with a remote voice; the mouth follows the sound, for no phone times come with it."""
 
-    voice: the operator's choice for every avatar; "" takes the avatar's own voice as the name.
-    """
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._client = client(endpoint)
+        self._endpoint = endpoint
 
-    def __init__(self, url: str, model: str, key: str = "", *, rate_hz: int = SAMPLE_RATE_HZ, voice: str = "") -> None:
-        self._client = client(url, key)
-        self._model = model
-        self._rate_hz = rate_hz
-        self._voice = voice
+    async def close(self) -> None:
+        """Let go of its connections."""
+        await self._client.close()
 
     async def speak(self, text: str, voice: str) -> AsyncGenerator[Speech, None]:
         """The sound in parts, cut at quiet places; the first part carries the text."""
-        resampler = Resampler(self._rate_hz)
+        resampler = Resampler(self._endpoint.rate_hz)
+        most = int((LONGEST_S + SECONDS_A_LETTER * len(text)) * SAMPLE_RATE_HZ)
         waiting: Samples = np.zeros(0, np.float32)
         odd = b""
         begun = False
-        with told(WHAT, "TTS_URL"):
+        taken = 0
+        with told(WHAT, self._endpoint):
             async with self._client.audio.speech.with_streaming_response.create(
-                model=self._model, voice=self._voice or voice, input=text, response_format="pcm"
+                model=self._endpoint.model, voice=self._endpoint.voice or voice, input=text, response_format="pcm"
             ) as response:
+                _check_kind(response.headers.get("content-type", ""))
                 async for chunk in response.iter_bytes(CHUNK_BYTES):
+                    if not taken and chunk.startswith(CONTAINERS):
+                        raise ProviderError(f"{WHAT} sends a sound file where raw samples (PCM) were asked for.")
+                    taken += len(chunk)
                     data = odd + chunk
                     odd = data[len(data) - len(data) % 2 :]
                     fresh = np.frombuffer(data[: len(data) - len(odd)], "<i2").astype(np.float32) / np.float32(32768)
+                    if taken > 2 * most:
+                        raise ProviderError(f"{WHAT} does not come to an end.")
                     waiting = np.concatenate([waiting, resampler.push(fresh)])
                     if not begun:
                         waiting = without_lead(waiting)
@@ -74,3 +87,11 @@ class OpenAiTextToSpeech:
             waiting = without_lead(waiting)
         if len(waiting):
             yield Speech(waiting, None, "" if begun else text)
+        elif not begun:
+            raise ProviderError(f"{WHAT} answered with silence.")
+
+
+def _check_kind(kind: str) -> None:
+    """Refuse what is plainly no sound; many servers call raw samples by some other name."""
+    if kind.startswith(("text/", "application/json", "application/xml")):
+        raise ProviderError(f"{WHAT} answered with text where sound was asked for.")

@@ -1,47 +1,78 @@
-"""`manage.py brain`: the local language model, behind an OpenAI-compatible address on this machine."""
+"""`manage.py brain`: the local language model behind an OpenAI-compatible address, and the downloads of others."""
 
 import signal
+import threading
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from realtime.brain import HOST, MODEL_NAME, BrainMissing, brain_ready, brain_url, gguf_path
+from webapp.providers.catalogue import CATALOGUE
+from webapp.providers.chosen import for_all
+from webapp.providers.downloading import Downloader
+from webapp.providers.endpoint import Choice
 
 SLOTS: Final = 2
 CONTEXT_TOKENS_PER_SLOT: Final = 2048
 CACHE_MIB: Final = 64
+LOOK_EVERY_S: Final = 1.0
 
 
 class Command(BaseCommand):
-    """Serves until it is told to stop."""
+    """Serves until it is told to stop, or until another model is chosen: the supervisor then starts it with that one."""
 
-    help = "Run the local language model for conversations (not needed where LLM_URL is set)."
+    help = "Run the local language model for conversations, and fetch others when an admin asks for them."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=settings.BRAIN_PORT)
 
     def handle(self, *, port: int, **options: Any) -> None:
-        """Load the model, say when it is ready, and wait for SIGTERM or SIGINT."""
+        """Load the model, say when it is ready, and wait for SIGTERM, SIGINT or another choice."""
         # Blocked before the server starts its threads, so that none of them takes the signal.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         if settings.LLM_URL:
             self.stdout.write("LLM_URL is set: the local brain stays off.")
             signal.sigwait({signal.SIGTERM, signal.SIGINT})
             return
-        if brain_ready(brain_url(port)):
-            raise CommandError(f"Something already answers on port {port}. Stop it, or set BRAIN_PORT.")
-        try:
-            path = gguf_path(settings.LLM_GGUF_PATH)
-        except BrainMissing as error:
-            raise CommandError(str(error)) from error
-        # Held until the end: the server stops when nothing refers to it any more.
-        server = _serve(str(path), port)
-        self.stdout.write(f"The local brain is ready: {path.name} at {server.listening_address}/v1")
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        choice = for_all()
+        stopping = threading.Event()
+        downloads = threading.Thread(target=Downloader(stopping).run, name="downloads", daemon=True)
+        server = None
+        if choice.thinking:
+            self.stdout.write("Another language model is chosen: the local brain stays off.")
+        else:
+            if brain_ready(brain_url(port)):
+                raise CommandError(f"Something already answers on port {port}. Stop it, or set BRAIN_PORT.")
+            try:
+                path = model_file(choice)
+            except BrainMissing as error:
+                raise CommandError(str(error)) from error
+            # Held until the end: the server stops when nothing refers to it any more.
+            server = _serve(str(path), port)
+            self.stdout.write(f"The local brain is ready: {path.name} at {server.listening_address}/v1")
+        downloads.start()
+        while signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, LOOK_EVERY_S) is None:
+            if (now := for_all()) != choice and (now.thinking, now.brain) != (choice.thinking, choice.brain):
+                self.stdout.write("Another language model was chosen.")
+                break
         self.stdout.write("The local brain stops.")
+        stopping.set()
+        downloads.join()
+        connection.close()
         del server
+
+
+def model_file(choice: Choice) -> Path:
+    """The file to run. Raises BrainMissing."""
+    if choice.brain and not choice.own_gguf:
+        path = CATALOGUE[choice.brain].file
+        if path.is_file():
+            return path
+    return gguf_path(settings.LLM_GGUF_PATH)
 
 
 def _serve(model: str, port: int) -> Any:

@@ -8,12 +8,15 @@ from typing import Any
 import cv2
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
-from realtime.agent import ProviderError, build_providers
+from realtime.agent import ProviderError, Providers, build_providers
 from realtime.rtc import offer_loopback
 from realtime.taskset import TaskSet
 from realtime.warm_up import think_once, warm_up
 from realtime.worker import MediaWorker
+from webapp.providers.chosen import for_all
+from webapp.providers.endpoint import Choice
 
 
 class Command(BaseCommand):
@@ -30,8 +33,10 @@ class Command(BaseCommand):
         # The sessions are the parallelism.
         cv2.setNumThreads(1)
         offer_loopback(always=settings.ICE_LOOPBACK)
+        choice = for_all()
+        connection.close()
         try:
-            providers = build_providers(settings)
+            providers = self._providers(choice)
         except ProviderError as error:
             raise CommandError(str(error)) from error
 
@@ -42,7 +47,7 @@ class Command(BaseCommand):
             # What is loaded now stays: the garbage collector need not walk through it in the middle of a conversation.
             gc.collect()
             gc.freeze()
-            worker = MediaWorker(providers, capacity)
+            worker = MediaWorker(providers, capacity, choice)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, worker.stop)
@@ -51,3 +56,11 @@ class Command(BaseCommand):
             await tasks.cancel()
 
         asyncio.run(serve())
+
+    def _providers(self, choice: Choice) -> Providers:
+        """What is chosen; where that cannot be loaded, what the settings say. Raises ProviderError."""
+        try:
+            return build_providers(settings, choice)
+        except ProviderError as error:
+            self.stderr.write(str(error))
+            return build_providers(settings)
