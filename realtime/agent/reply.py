@@ -197,8 +197,8 @@ class Reply:
         except Exception as error:
             failure = phrases.INTERNAL
             self._notice(failure, error)
-        # Where another mind begins anew, scraps of this one would only confuse.
-        if failure is None or self._texts or not self.minds:
+        # Where an apology follows, or another mind begins anew, a scrap would only confuse.
+        if failure is None or self._texts:
             for passage in splitter.finish(cut_short=cut_short or failure is not None):
                 self._give(passage)
         # A nod is an answer.

@@ -46,4 +46,6 @@ class OpenAiSpeechToText:
                 language=self._endpoint.language,
                 response_format="json",
             )
-            return str(answer.text).strip()[:MOST_LETTERS]
+            if not isinstance(answer.text, str):
+                raise TypeError("no text")
+        return answer.text.strip()[:MOST_LETTERS]
