@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avatars.engine.face import Rig, renderer_of
 from avatars.engine.gestures import UnknownGesture
 from avatars.engine.performer import Performer
-from realtime.agent import Agent, AgentSettings, Cue, Providers
+from realtime.agent import AgentSettings, Cue, Providers, agent_for
 from realtime.frames import FrameThread
 from realtime.ice import worker_network
 from realtime.rtc import Outlet, Peer, Tick
@@ -127,7 +127,7 @@ class Session:
         performer = Performer(renderer_of(rig), seed=session_id.int % 2**32)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush)
         self.stage.take_on(temperament or Temperament())
-        self.agent = Agent(settings, backstage.providers, self.stage)
+        self.agent = agent_for(settings, backstage.providers, self.stage)
         self._agent_started = False
         self._active_s = time.monotonic()
         self._waiting: asyncio.Task[None] | None = None

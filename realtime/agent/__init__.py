@@ -2,12 +2,14 @@
 
 from realtime.agent.agent import Agent
 from realtime.agent.cues import Cue, SaidBy, Trigger
-from realtime.agent.protocols import AgentSettings, ProviderError, Providers, Stage, WrittenPair
+from realtime.agent.protocols import AgentSettings, Converser, ProviderError, Providers, Stage, WrittenPair
 from realtime.agent.providers import build_providers, with_own
+from realtime.agent.speech_to_speech import SpeechToSpeechAgent
 
 __all__ = [
     "Agent",
     "AgentSettings",
+    "Converser",
     "Cue",
     "ProviderError",
     "Providers",
@@ -15,6 +17,14 @@ __all__ = [
     "Stage",
     "Trigger",
     "WrittenPair",
+    "agent_for",
     "build_providers",
     "with_own",
 ]
+
+
+def agent_for(settings: AgentSettings, providers: Providers, stage: Stage) -> Converser:
+    """The kind of agent that the providers are for."""
+    if providers.conversing is not None:
+        return SpeechToSpeechAgent(settings, providers, stage, providers.conversing)
+    return Agent(settings, providers, stage)

@@ -46,10 +46,19 @@ CHECK_EVERY_S: Final = 0.2
 
 
 class Agent:
-    """One per session. Every method is called on the event loop; none but `start` and `close` waits."""
+    """One per session. Every method is called on the event loop; none but `start` and `close` waits.
+
+    turns: how many there were before, where it takes over from another agent.
+    """
 
     def __init__(
-        self, settings: AgentSettings, providers: Providers, stage: Stage, *, clock: Clock = time.monotonic
+        self,
+        settings: AgentSettings,
+        providers: Providers,
+        stage: Stage,
+        *,
+        clock: Clock = time.monotonic,
+        turns: int = 0,
     ) -> None:
         if settings.pairs and providers.meaning is not None:
             model = WrittenAnswers(providers.language_model, settings.pairs, providers.meaning)
@@ -70,7 +79,7 @@ class Agent:
         self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn)
         turn_taking = TurnTaking(judged=providers.turn_judge is not None)
         self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
-        self._turns = 0
+        self._turns = turns
         self._turn: UserTurn | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._started = self._closed = self._deaf = False

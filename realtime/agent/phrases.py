@@ -33,6 +33,11 @@ THINKING: Final = Failure(
 THOUGHT_LOST: Final = Failure(
     "thought_lost", "Sorry, I lost my thread there.", "The language model stopped in the middle of its answer."
 )
+LINE_LOST: Final = Failure(
+    "stand_in",
+    "Sorry, I lost my thread there. Could you say that again?",
+    "The speech-to-speech model chosen for this avatar fails, so its usual ears, mind and voice take over.",
+)
 STAND_IN: Final = Failure(
     "stand_in", "", "The language model chosen for this avatar did not answer, so another one answers for it."
 )

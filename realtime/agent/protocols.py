@@ -183,3 +183,27 @@ class AgentSettings:
     name: str = ""
     pairs: tuple[WrittenPair, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+
+
+class Converser(Protocol):
+    """An agent as its session sees it. Every method is called on the event loop; none but `start` and `close` waits."""
+
+    async def start(self) -> None:
+        """Begin the conversation."""
+        ...
+
+    def hear(self, samples: Samples) -> None:
+        """The microphone's next samples: (n,) float32, mono, at `HEARING_RATE_HZ`, any length."""
+        ...
+
+    def read(self, text: str) -> None:
+        """The user typed something instead of saying it."""
+        ...
+
+    def interrupt(self) -> None:
+        """The user wants the avatar to be silent."""
+        ...
+
+    async def close(self) -> None:
+        """End the conversation; nothing of it goes on afterwards."""
+        ...

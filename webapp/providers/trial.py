@@ -31,7 +31,7 @@ async def try_out(kind: str, endpoint: Endpoint) -> Verdict:
     """Ask a provider something of its kind. Never raises; takes `WITHIN_S` at most."""
     from realtime.agent.protocols import ProviderError
 
-    trial = {Kind.STT: _hear, Kind.LLM: _think, Kind.TTS: _speak}[Kind(kind)]
+    trial = {Kind.STT: _hear, Kind.LLM: _think, Kind.TTS: _speak, Kind.REALTIME: _converse}[Kind(kind)]
     try:
         async with asyncio.timeout(WITHIN_S):
             return await trial(endpoint)
@@ -113,6 +113,14 @@ async def _hear(endpoint: Endpoint) -> Verdict:
     if right < 0.5 and endpoint.language == "en":
         return Verdict(False, f"It answered {took}, but heard “{_shown(heard)}” where “{said}” was said.")
     return Verdict(True, f"It heard “{_shown(heard)}” {took}.")
+
+
+async def _converse(endpoint: Endpoint) -> Verdict:
+    from realtime.agent.providers.openai_realtime import try_line
+
+    started_s = time.monotonic()
+    await try_line(endpoint)
+    return Verdict(True, f"A conversation could begin after {_ms(started_s)} ms.")
 
 
 def _recording() -> tuple[Any, str]:

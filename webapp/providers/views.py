@@ -32,7 +32,6 @@ from webapp.providers.sealing import SealBroken
 from webapp.providers.trial import Verdict, try_out
 
 Kind = Provider.Kind
-KINDS = (Kind.STT, Kind.LLM, Kind.TTS)
 View = Callable[..., HttpResponse]
 
 
@@ -206,7 +205,7 @@ def _providers(request: HttpRequest, avatar: Avatar | None) -> HttpResponse:
     def form_for(kind: Kind, data: Any = None) -> ProviderForm:
         return ProviderForm(data, instance=stored.get(kind) or Provider(avatar=avatar, kind=kind))
 
-    forms = {kind: form_for(kind) for kind in KINDS}
+    forms = {kind: form_for(kind) for kind in Kind}
     verdict: Verdict | None = None
     asked = request.POST.get("kind", "")
     if request.method == "POST" and asked in forms:
@@ -252,8 +251,8 @@ def _now(choice: Choice, kind: Kind, row: Provider | None, avatar: Avatar | None
         return "Whisper base, on this machine" if choice.whisper == "base" else "Whisper tiny, on this machine"
     if kind == Kind.LLM:
         model = CATALOGUE.get(choice.brain)
-        return f"{model.label}, on this machine" if model else "On this machine"
-    return "On this machine"
+        return f"{model.label}, on this machine" if model else "The brain on this machine"
+    return "Not used" if kind == Kind.REALTIME else "The voices on this machine"
 
 
 def _store(form: ProviderForm) -> None:
