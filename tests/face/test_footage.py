@@ -1,6 +1,7 @@
 """A mouth drawn over footage: where the face is, and nowhere else."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,13 +12,18 @@ from avatars.engine.face import FaceRenderer, Rig, renderer_of
 from avatars.engine.face.footage import FootageRenderer
 from avatars.engine.face.frame import FaceFrame
 from avatars.engine.face.i420 import bgr_of, i420_of, planes
+from avatars.engine.face.kernel import KernelFootageRenderer, available
 from avatars.engine.footage import Footage, FootageDamaged, Reel, encode, split
-from tests.portraits import MONA_LISA, portrait_of
+from tests.face.test_kernel import psnr_db
+from tests.portraits import ASTRONAUT, MONA_LISA, portrait_of
 
 FRAMES = 12
 DRIFT_PX = (3.0, -2.0)
 SPEAKING = rest()
 SPEAKING[[Control.JAW, Control.UPPER_LIP, Control.LOWER_LIP, Control.RELAX]] = 0.78, 0.2, 0.2, 1.0
+
+SEALED = rest()
+SEALED[[Control.JAW, Control.SEAL, Control.PRESS, Control.RELAX]] = 0.3, 1.0, 0.6, 0.9
 
 
 def poses() -> np.ndarray:
@@ -46,10 +52,36 @@ def rig(footage: Footage) -> Rig:
     return Rig.from_portrait(replace(portrait_of(MONA_LISA), footage=footage))
 
 
-def test_footage_is_drawn_by_its_own_renderer(rig: Rig) -> None:
-    assert isinstance(renderer_of(rig), FootageRenderer)
+def test_footage_is_drawn_by_a_renderer_of_its_own(rig: Rig) -> None:
+    assert isinstance(renderer_of(rig), KernelFootageRenderer if available() else FootageRenderer)
     with pytest.raises(ValueError, match="still picture"):
         FootageRenderer(Rig.from_portrait(portrait_of(MONA_LISA)))
+
+
+@pytest.mark.skipif(not available(), reason="the face kernel has not been compiled")
+@pytest.mark.parametrize("scalar", [False, True], ids=["vector", "scalar"])
+@pytest.mark.parametrize("blur_px", [0.0, 1.6])
+@pytest.mark.parametrize("source", [MONA_LISA, ASTRONAUT], ids=["closed", "open"])
+def test_the_kernel_draws_what_the_readable_renderer_draws(
+    footage: Footage, source: Path, blur_px: float, *, scalar: bool
+) -> None:
+    rig = Rig.from_portrait(replace(portrait_of(source), footage=replace(footage, blur_px=blur_px)))
+    truth, kernel = FootageRenderer(rig), KernelFootageRenderer(rig, scalar=scalar)
+    for number in range(FRAMES):
+        frame = (SPEAKING, SEALED, rest())[number % 3]
+        expected, drawn = truth.render(frame), kernel.render(frame)
+        assert psnr_db(expected, drawn) >= 50
+        x, y = (int(value) for value in footage.poses[number] @ [*rig.frame.origin, 1])
+        reach = int(0.55 * rig.frame.iod_px)
+        mouth = slice(y - reach, y + reach), slice(x - reach, x + reach)
+        assert psnr_db(expected[:512][mouth], drawn[:512][mouth]) >= 45
+
+
+@pytest.mark.skipif(not available(), reason="the face kernel has not been compiled")
+def test_the_kernel_leaves_a_silent_face_to_the_bit(rig: Rig, footage: Footage) -> None:
+    kernel, reel = KernelFootageRenderer(rig), Reel(footage, 512, 512)
+    for _ in range(FRAMES + 3):
+        assert np.array_equal(kernel.render(rest()), reel.next()[1])
 
 
 def test_packets_are_one_picture_each(footage: Footage) -> None:

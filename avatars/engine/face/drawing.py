@@ -1,11 +1,11 @@
-"""Which renderer draws here: that of footage over footage, else the kernel where it has been compiled, else numpy."""
+"""Which renderer draws here: the kernel where it has been compiled, else numpy; each still or over footage."""
 
 from typing import Protocol
 
 from avatars.engine.controls import Controls
 from avatars.engine.face.footage import FootageRenderer
 from avatars.engine.face.i420 import Picture
-from avatars.engine.face.kernel import KernelRenderer, available
+from avatars.engine.face.kernel import KernelFootageRenderer, KernelRenderer, available
 from avatars.engine.face.renderer import FaceRenderer
 from avatars.engine.face.rig import Rig
 
@@ -24,5 +24,5 @@ class Renderer(Protocol):
 def renderer_of(rig: Rig) -> Renderer:
     """A renderer for one session of this rig."""
     if rig.portrait.footage is not None:
-        return FootageRenderer(rig)
+        return KernelFootageRenderer(rig) if available() else FootageRenderer(rig)
     return KernelRenderer(rig) if available() else FaceRenderer(rig)

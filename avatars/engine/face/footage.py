@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import CONTROL_COUNT, Controls, clipped
-from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
+from avatars.engine.face.healing import heal
 from avatars.engine.face.i420 import Picture, bgr_of, i420_of, planes
-from avatars.engine.face.renderer import HEALED_AT, MOUTH_MARGIN_IOD, ROTATION, FaceRenderer
+from avatars.engine.face.renderer import MOUTH_MARGIN_IOD, ROTATION, FaceRenderer
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.sampling import sample
 from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
@@ -160,9 +160,7 @@ class FootageRenderer(FaceRenderer):
     def _heal_at(self, places: Array, relax: float) -> None:
         """Lips instead of what an open portrait shows between them, fetched from these places of it."""
         assert self.rig.healed is not None
-        target = self._warped[self._mouth_box]
-        amount = float(smoothstep(0, HEALED_AT, relax))
-        cv2.addWeighted(sample(self.rig.healed, places), amount, target.copy(), 1 - amount, 0, dst=target)
+        heal(self._warped[self._mouth_box], self.rig.healed, places, relax)
 
     def _shade_region(self, gain: Array) -> None:
         factors = np.exp(gain[..., None] * GAIN_POWERS_BGR)

@@ -26,10 +26,12 @@ BLUR_IOD: Final = 0.03
 # The dark of a corner reaches further than the corner.
 CORNER_REACH: Final = 1.14
 PLACES: Final = 129
+# What an open source shows between its lips is gone once so much of it has been relaxed.
+HEALED_AT: Final = 0.35
 
 
 def healed(picture: Picture, frame: FaceFrame, mouth: MouthLine) -> Picture:
-    """The picture (height, width, 3) uint8 BGR with skin of the lips where its mouth is open."""
+    """The skin of the lips for where a picture's mouth is open: (height, width, 4) uint8, BGR and how much it covers."""
     half = CORNER_REACH * mouth.half_width
     xs = np.linspace(-half, half, PLACES, dtype=np.float32)
     # Beyond the corners the curves go on level.
@@ -56,10 +58,20 @@ def healed(picture: Picture, frame: FaceFrame, mouth: MouthLine) -> Picture:
         * smoothstep(0, EDGE_IOD, below - y)
         * smoothstep(CORNER_REACH, 1.05, np.abs(x) / mouth.half_width)
     )[..., None]
-    made = picture.copy()
-    box = made[top:bottom, left:right]
-    box[:] = np.clip(box + (over + (under - over) * share - box) * amount + 0.5, 0, 255).astype(np.uint8)
+    made = np.dstack([picture, np.zeros((height, width), np.uint8)])
+    lips_and_cover = np.dstack([over + (under - over) * share, 255 * amount])
+    made[top:bottom, left:right] = np.clip(lips_and_cover + 0.5, 0, 255).astype(np.uint8)
     return made
+
+
+def heal(drawn: Picture, lips: Picture, places: NDArray[np.float32], relax: float) -> None:
+    """Cover what `drawn` (rows, columns, 3) shows between the lips, with what `healed` gave at `places` (rows, columns, 2).
+
+    relax: how far the open source has been relaxed, 0..1.
+    """
+    fetched = sample(lips, places).astype(np.float32)
+    cover = fetched[..., 3:] / 255 * smoothstep(0, HEALED_AT, relax)
+    np.copyto(drawn, (drawn + (fetched[..., :3] - drawn) * cover + 0.5).astype(np.uint8))
 
 
 def _along(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from avatars.engine.controls import CONTROL_COUNT, Control, Controls, clipped
 from avatars.engine.face.falloff import sigmoid, smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
+from avatars.engine.face.healing import heal
 from avatars.engine.face.i420 import i420_of
 from avatars.engine.face.interior import Opening, draw_interior
 from avatars.engine.face.rig import Rig
@@ -32,8 +33,6 @@ EDGE_BIAS: Final = 0.7
 ROLL_SIGMA_IOD: Final = 0.020
 # Steepness of the logistic curve that follows a Gaussian's integral.
 GAUSSIAN_STEEPNESS: Final = 1.702
-# What an open source shows between its lips is gone once so much of it has been relaxed.
-HEALED_AT: Final = 0.35
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -195,8 +194,7 @@ class FaceRenderer:
             return
         target = self._warped[self._mouth_box]
         places = np.ascontiguousarray(self._map[self._mouth_box][: target.shape[0], : target.shape[1]])
-        amount = float(smoothstep(0, HEALED_AT, relax))
-        cv2.addWeighted(sample(self.rig.healed, places), amount, target.copy(), 1 - amount, 0, dst=target)
+        heal(target, self.rig.healed, places, relax)
 
     def _shade(self, gain: Array) -> None:
         """Light and shade of the moving skin, over the region of the mouth."""

@@ -25,6 +25,8 @@
 #define INVERSION_STEPS 3
 #define DAMPING 0.7f
 #define CONTOUR_MAX 64
+/* How far softening reaches: three sigmas of 4 px. */
+#define SOFT_REACH 12
 #define TABLE 256
 #define TOOTH_TABLE 256
 #define TOOTH_REACH 0.5f
@@ -76,7 +78,9 @@ typedef struct {
     const uint8_t *matte, *matte_half;
     const uint8_t *matte_low, *matte_high;
     const uint8_t *own_teeth;
-    const uint8_t *healed[3];
+    const uint8_t *teeth_source[3];
+    /* Y, U, V, and how much they cover at full and at half size. */
+    const uint8_t *healed[5];
     Eye eyes[2];
     Colours colours;
 } Avatar;
@@ -86,11 +90,17 @@ typedef struct {
     float blink[2], gaze_px[2];
     float jaw_drop, rounding, tongue, press, relax;
     int32_t paint_eyes;
+    /* Over footage: the similarity that takes the portrait's pixels to those of this picture, and its inverse. */
+    int32_t is_posed;
+    float pose[6], pose_back[6], pose_scale;
 } Frame;
 
+/* `before` keeps what is drawn over, where that is softened afterwards; else it is NULL. */
 typedef struct {
     uint8_t *source[3];
     float *memory;
+    uint8_t *before;
+    float blur_px;
 } Session;
 
 /* ---- curves ---- */
@@ -421,6 +431,19 @@ static void pad(const Avatar *a, const Memory *m, Grid g) {
     }
 }
 
+/* Over footage: the head is where the picture has it. */
+static void follow_head(const Avatar *a, const Frame *f, Memory *m) {
+    const float *back = f->pose_back;
+    for (int r = 0; r < a->rows; r++)
+        for (int c = 0; c < a->columns; c++) {
+            size_t i = (size_t)(r + 1) * m->stride + 1 + c;
+            float x = CELL * c + 3.5f, y = CELL * r + 3.5f;
+            m->head.x[i] = back[0] * x + back[1] * y + back[2];
+            m->head.y[i] = back[3] * x + back[4] * y + back[5];
+        }
+    pad(a, m, m->head);
+}
+
 /* Where each node looks with only the head posed; returns whether the head has moved at all. */
 static int pose_head(const Avatar *a, const Frame *f, Memory *m) {
     float largest = 0;
@@ -492,6 +515,12 @@ static void invert(const float *forward, int columns, int rows, float *back) {
         }
 }
 
+/* A displacement in the portrait as it is in the picture. */
+static inline Pair turned(const Frame *f, Pair way) {
+    if (!f->is_posed) return way;
+    return (Pair){f->pose[0] * way.x + f->pose[1] * way.y, f->pose[3] * way.x + f->pose[4] * way.y};
+}
+
 /* The maps above and below the seam, and the light on the moving skin; returns whether there is any such light. */
 static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
     int columns = a->region_columns, rows = a->region_rows;
@@ -499,10 +528,6 @@ static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
     mix(a->upper, f->shapes, SHAPE_COUNT, 2 * region, m->forward[0]);
     mix(a->lower, f->shapes, SHAPE_COUNT, 2 * region, m->forward[1]);
     for (int side = 0; side < 2; side++) invert(m->forward[side], columns, rows, m->back[side]);
-    memcpy(m->upper.x, m->head.x, m->nodes * sizeof(float));
-    memcpy(m->upper.y, m->head.y, m->nodes * sizeof(float));
-    memcpy(m->lower.x, m->head.x, m->nodes * sizeof(float));
-    memcpy(m->lower.y, m->head.y, m->nodes * sizeof(float));
     int lit = 0;
     if (a->shading) {
         mix(a->shading, f->shade, SHADE_COUNT, region, m->gain);
@@ -515,16 +540,25 @@ static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
             m->light[i] = 1;
             m->tint_u[i] = m->tint_v[i] = 0;
         }
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < columns; c++) {
-            size_t i = (size_t)(r + a->region_row + 1) * m->stride + c + a->region_column + 1;
-            float own_x = CELL * (c + a->region_column) + 3.5f, own_y = CELL * (r + a->region_row) + 3.5f;
-            float at_x = c + (m->head.x[i] - own_x) / CELL, at_y = r + (m->head.y[i] - own_y) / CELL;
+    for (int r = 0; r < a->rows; r++)
+        for (int c = 0; c < a->columns; c++) {
+            size_t i = (size_t)(r + 1) * m->stride + c + 1;
+            float x = m->head.x[i], y = m->head.y[i];
+            float at_x = (x - 3.5f) / CELL - a->region_column, at_y = (y - 3.5f) / CELL - a->region_row;
+            /* Over footage pixels come from the picture that is shown, not from the portrait. */
+            float from_x = f->is_posed ? CELL * c + 3.5f : x, from_y = f->is_posed ? CELL * r + 3.5f : y;
+            m->upper.x[i] = m->lower.x[i] = from_x;
+            m->upper.y[i] = m->lower.y[i] = from_y;
+            int in_region = f->is_posed
+                                ? at_x > -0.5f && at_x < columns - 0.5f && at_y > -0.5f && at_y < rows - 0.5f
+                                : r >= a->region_row && r < a->region_row + rows && c >= a->region_column && c < a->region_column + columns;
+            if (!in_region) continue;
             Pair up = look_up(m->back[0], columns, rows, at_x, at_y), low = look_up(m->back[1], columns, rows, at_x, at_y);
-            m->upper.x[i] += up.x;
-            m->upper.y[i] += up.y;
-            m->lower.x[i] += low.x;
-            m->lower.y[i] += low.y;
+            Pair up_here = turned(f, up), low_here = turned(f, low);
+            m->upper.x[i] += up_here.x;
+            m->upper.y[i] += up_here.y;
+            m->lower.x[i] += low_here.x;
+            m->lower.y[i] += low_here.y;
             if (!lit) continue;
             float gain_x = clampf(at_x + (up.x + low.x) / (2 * CELL), 0, columns - 1.0001f);
             float gain_y = clampf(at_y + (up.y + low.y) / (2 * CELL), 0, rows - 1.0001f);
@@ -556,9 +590,14 @@ typedef struct {
     int draws_inside;
 } Mouth;
 
-static Pair place(const Avatar *a, const Memory *m, float x, float y) {
+/* The pixel in which a point of the face is seen. */
+static Pair place(const Avatar *a, const Frame *f, const Memory *m, float x, float y) {
     float px = a->origin_x + (x * a->right_x - y * a->right_y) * a->iod_px;
     float py = a->origin_y + (x * a->right_y + y * a->right_x) * a->iod_px;
+    if (f->is_posed) {
+        const float *pose = f->pose;
+        return (Pair){pose[0] * px + pose[1] * py + pose[2], pose[3] * px + pose[4] * py + pose[5]};
+    }
     float gx = clampf((px - 3.5f) / CELL + 1, 0, m->stride - 1.0001f);
     float gy = clampf((py - 3.5f) / CELL + 1, 0, m->nodes / m->stride - 1.0001f);
     int column = (int)gx, row = (int)gy;
@@ -605,12 +644,12 @@ static void find_mouth(const Avatar *a, const Frame *f, const Memory *m, Mouth *
     for (int i = 0; i < count; i++) {
         if (ys[1][i] < ys[0][i]) ys[0][i] = ys[1][i] = (ys[0][i] + ys[1][i]) / 2;
         for (int side = 0; side < 2; side++) {
-            Pair p = place(a, m, xs[side][i], ys[side][i]);
+            Pair p = place(a, f, m, xs[side][i], ys[side][i]);
             left = fminf(left, p.x), right = fmaxf(right, p.x);
             top = fminf(top, p.y), bottom = fmaxf(bottom, p.y);
         }
     }
-    float margin = 0.08f * a->iod_px + 2;
+    float margin = 0.08f * a->iod_px * (f->is_posed ? f->pose_scale : 1) + 2;
     /* Whole cells to the sides and even rows, so that luma, chroma and the runs beside the mouth share their borders. */
     o->left = ((int)fmaxf(left - margin, 0) + HALF) / CELL * CELL - HALF;
     o->right = ((int)clampf(right + margin, 0, a->width - 1) + HALF) / CELL * CELL + HALF;
@@ -919,9 +958,10 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
     float *x = m->rows[9], *y = m->rows[10], *upper = m->rows[11], *lower = m->rows[12];
     to_face(a, rows[0], rows[1], n, x, y);
     lips_at(o, x, n, upper, lower);
+    float sharp = a->iod_px * (d->f->is_posed ? d->f->pose_scale : 1);
     INDEPENDENT
     for (int i = 0; i < n; i++) {
-        float below = clampf((y[i] - (upper[i] + lower[i]) / 2) * a->iod_px + 0.5f, 0, 1);
+        float below = clampf((y[i] - (upper[i] + lower[i]) / 2) * sharp + 0.5f, 0, 1);
         rows[4][i] += (rows[2][i] - rows[4][i]) * below;
         rows[5][i] += (rows[3][i] - rows[5][i]) * below;
     }
@@ -944,11 +984,24 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
     if (a->healed[0] && d->f->relax > 0) {
         uint8_t *lips[2] = {m->bytes[0], m->bytes[1]};
         Fetch g = half ? chroma_fetch(a, a->healed[1], a->healed[2], lips[0], lips[1]) : luma_fetch(a, a->healed[0], lips[0]);
-        fetch(a, &g, rows[4], rows[5], n);
-        float amount = smooth(0, 0.35f, d->f->relax);
+        g.planes[g.count] = a->healed[half ? 4 : 3];
+        g.out[g.count++] = own_bytes;
+        float *at_x = rows[4], *at_y = rows[5];
+        if (d->f->is_posed) {
+            const float *back = d->f->pose_back;
+            float *whole_x = half ? alpha_x : rows[4], *whole_y = half ? alpha_y : rows[5];
+            at_x = m->rows[27], at_y = m->rows[28];
+            for (int i = 0; i < n; i++) {
+                at_x[i] = back[0] * whole_x[i] + back[1] * whole_y[i] + back[2];
+                at_y[i] = back[3] * whole_x[i] + back[4] * whole_y[i] + back[5];
+            }
+            if (half) to_chroma(at_x, at_y, n);
+        }
+        fetch(a, &g, at_x, at_y, n);
+        float amount = smooth(0, 0.35f, d->f->relax) / 255;
         for (int p = 0; p < planes; p++)
             INDEPENDENT
-            for (int i = 0; i < n; i++) out[p][i] = byte_of(out[p][i] + (lips[p][i] - (float)out[p][i]) * amount);
+            for (int i = 0; i < n; i++) out[p][i] = byte_of(out[p][i] + (lips[p][i] - (float)out[p][i]) * amount * own_bytes[i]);
     }
     if (d->lit) {
         for (int k = 0; k < 3; k++) {
@@ -960,6 +1013,9 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
         else
             shade_luma(d, d->out[0] + (ptrdiff_t)row * width, from_cell, to_cell, x0, x1);
     }
+    if (d->s->before)
+        for (int p = 0; p < planes; p++)
+            memcpy(d->s->before + (out[p] - d->out[0]), out[p], n);
     if (o->draws_inside) {
         float *within = m->rows[15], *roll = m->rows[16];
         float any = 0;
@@ -997,7 +1053,7 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
                 if (a->own_teeth) {
                     own_alpha = m->rows[26];
                     uint8_t *bytes[3] = {m->bytes[0], m->bytes[1], own_bytes};
-                    Fetch whole = {{a->source[0], a->own_teeth}, {bytes[0], bytes[2]}, 2, a->plane_stride, a->width - 1.004f, a->height - 1.004f};
+                    Fetch whole = {{a->teeth_source[0], a->own_teeth}, {bytes[0], bytes[2]}, 2, a->plane_stride, a->width - 1.004f, a->height - 1.004f};
                     fetch(a, &whole, rows[0], rows[1], n);
                     INDEPENDENT
                     for (int i = 0; i < n; i++) {
@@ -1006,7 +1062,7 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
                     }
                     if (half) {
                         to_chroma(rows[0], rows[1], n);
-                        Fetch halves = chroma_fetch(a, a->source[1], a->source[2], bytes[0], bytes[1]);
+                        Fetch halves = chroma_fetch(a, a->teeth_source[1], a->teeth_source[2], bytes[0], bytes[1]);
                         fetch(a, &halves, rows[0], rows[1], n);
                         INDEPENDENT
                         for (int i = 0; i < n; i++) {
@@ -1226,6 +1282,63 @@ static void drawn_line(Drawing *d) {
         }
 }
 
+/* ---- over footage ---- */
+
+/* What was drawn into the mouth's box, made as soft as the picture around it: the difference, blurred both ways. */
+static void soften(Drawing *d) {
+    const Mouth *o = &d->mouth;
+    float weights[2 * SOFT_REACH + 1], *rows[2 * SOFT_REACH + 1];
+    for (int half = 0; half < 2; half++) {
+        int width = d->a->width >> half;
+        int x0 = (o->left > 0 ? o->left : 0) >> half, x1 = (o->right < d->a->width ? o->right : d->a->width) >> half;
+        int y0 = o->top >> half, y1 = o->bottom >> half, n = x1 - x0;
+        float sigma = d->s->blur_px / (1 << half), sum = 0;
+        int reach = (int)ceilf(3 * sigma);
+        if (reach > SOFT_REACH) reach = SOFT_REACH;
+        for (int k = -reach; k <= reach; k++) sum += weights[k + reach] = expf(-0.5f * k * k / (sigma * sigma));
+        for (int plane = half; plane <= 2 * half; plane++) {
+            uint8_t *out = d->out[plane];
+            const uint8_t *before = d->s->before + (out - d->out[0]);
+            /* The rows of the blur across wait here until those above and below them are known. */
+            for (int y = y0 - reach; y < y1 + reach; y++) {
+                float *across = d->m.rows[(y + 4 * (2 * reach + 1)) % (2 * reach + 1)];
+                float *change = d->m.rows[2 * SOFT_REACH + 1];
+                memset(change, 0, n * sizeof *change);
+                if (y >= y0 && y < y1) {
+                    const uint8_t *now = out + (ptrdiff_t)y * width + x0, *was = before + (ptrdiff_t)y * width + x0;
+                    for (int i = 0; i < n; i++) change[i] = (float)now[i] - was[i];
+                }
+                for (int i = 0; i < n; i++) {
+                    float total = 0;
+                    for (int k = -reach; k <= reach; k++) {
+                        int at = i + k < 0 ? 0 : i + k >= n ? n - 1 : i + k;
+                        total += weights[k + reach] * change[at];
+                    }
+                    across[i] = total / sum;
+                }
+                int row = y - reach;
+                if (row < y0) continue;
+                for (int k = 0; k <= 2 * reach; k++) rows[k] = d->m.rows[(row - reach + k + 4 * (2 * reach + 1)) % (2 * reach + 1)];
+                uint8_t *line = out + (ptrdiff_t)row * width + x0;
+                const uint8_t *old = before + (ptrdiff_t)row * width + x0;
+                for (int i = 0; i < n; i++) {
+                    float total = 0;
+                    for (int k = 0; k <= 2 * reach; k++) total += weights[k] * rows[k][i];
+                    line[i] = byte_of(old[i] + total / sum);
+                }
+            }
+        }
+    }
+}
+
+static void copy_source(const Avatar *a, const Session *s, uint8_t *const out[3]) {
+    for (int plane = 0; plane < 3; plane++) {
+        int half = plane > 0, width = a->width >> half;
+        for (int y = 0; y < a->height >> half; y++)
+            memcpy(out[plane] + (ptrdiff_t)y * width, s->source[plane] + (ptrdiff_t)y * (half ? a->half_stride : a->plane_stride), width);
+    }
+}
+
 /* ---- one frame ---- */
 
 /* Draws a frame into `out`, an I420 picture without padding. */
@@ -1237,11 +1350,17 @@ void face_render(const Avatar *a, const Session *s, const Frame *f, uint8_t *out
     d.out[2] = out + pixels + pixels / 4;
     lay_out(a, s->memory, &d.m);
     if (f->paint_eyes) paint_eyes(a, s, f, &d.m);
-    d.moved = pose_head(a, f, &d.m);
+    if (f->is_posed)
+        follow_head(a, f, &d.m);
+    else
+        d.moved = pose_head(a, f, &d.m);
     for (int k = 0; k < SHAPE_COUNT; k++) d.speaking |= fabsf(f->shapes[k]) > 1e-3f;
     if (d.speaking) {
         d.lit = move_mouth(a, f, &d.m);
         find_mouth(a, f, &d.m, &d.mouth);
+    } else if (f->is_posed) {
+        copy_source(a, s, d.out);
+        return;
     } else
         d.m.upper = d.m.lower = d.m.head;
     draw_rows(&d);
@@ -1251,4 +1370,5 @@ void face_render(const Avatar *a, const Session *s, const Frame *f, uint8_t *out
         else
             drawn_line(&d);
     }
+    if (s->before && d.speaking) soften(&d);
 }

@@ -48,7 +48,8 @@ class AvatarStruct(Structure):
         ("source", c_void_p * 3),
         ("plate", c_void_p * 3),
         *((name, c_void_p) for name in ("matte", "matte_half", "matte_low", "matte_high", "own_teeth")),
-        ("healed", c_void_p * 3),
+        ("teeth_source", c_void_p * 3),
+        ("healed", c_void_p * 5),
         ("eyes", EyeStruct * 2),
         ("colours", ColoursStruct),
     )
@@ -65,13 +66,17 @@ class FrameStruct(Structure):
         ("gaze_px", c_float * 2),
         *((name, c_float) for name in ("jaw_drop", "rounding", "tongue", "press", "relax")),
         ("paint_eyes", c_int32),
+        ("is_posed", c_int32),
+        ("pose", c_float * 6),
+        ("pose_back", c_float * 6),
+        ("pose_scale", c_float),
     )
 
 
 class SessionStruct(Structure):
     """The memory of one session."""
 
-    _fields_ = (("source", c_void_p * 3), ("memory", c_void_p))
+    _fields_ = (("source", c_void_p * 3), ("memory", c_void_p), ("before", c_void_p), ("blur_px", c_float))
 
 
 @cache

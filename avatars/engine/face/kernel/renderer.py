@@ -74,7 +74,7 @@ class KernelRenderer:
         self._plan = _plan_of(rig, scalar=scalar)
         self._source = tuple(plane.copy() for plane in self._plan.source)
         self._memory = np.zeros(self._plan.memory_floats, np.float32)
-        self._session = SessionStruct(_addresses(*self._source), self._memory.ctypes.data)
+        self._session = SessionStruct(_addresses(*self._source), self._memory.ctypes.data, None, 0.0)
         self._frame = FrameStruct()
         self._eyes_drawn = (0.0, 0.0, 0.0, 0.0)
         self._out = [np.empty((self.height * 3 // 2, self.width), np.uint8) for _ in range(ROTATION)]
@@ -89,6 +89,10 @@ class KernelRenderer:
         if controls.shape != (CONTROL_COUNT,):
             raise ValueError(f"A frame has {CONTROL_COUNT} controls; this one has the shape {controls.shape}.")
         self._describe(clipped(controls))
+        return self._drawn()
+
+    def _drawn(self) -> Bytes:
+        """Draw the frame that has been described."""
         out = self._out[self._turn]
         self._turn = (self._turn + 1) % ROTATION
         self._draw(byref(self._plan.struct), byref(self._session), byref(self._frame), out.ctypes.data)
@@ -107,6 +111,11 @@ class KernelRenderer:
         frame.tongue = controls[Control.TONGUE]
         frame.press = controls[Control.PRESS]
         frame.relax = relax
+        self._look(controls)
+
+    def _look(self, controls: Controls) -> None:
+        """Have the eyes painted where they change."""
+        rig, frame = self.rig, self._frame
         wanted = rig.eye_look(controls)
         frame.paint_eyes = wanted != self._eyes_drawn
         if frame.paint_eyes:
@@ -129,7 +138,8 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
     width, height = portrait.width, portrait.height
     rows, columns = rig.nodes.shape[:2]
     source = _source_planes(portrait.picture)
-    healed = None if rig.healed is None else _source_planes(rig.healed)
+    teeth_source = source if rig.teeth_picture is portrait.picture else _source_planes(rig.teeth_picture)
+    healed = () if rig.healed is None else _healed_planes(rig.healed)
     plate_luma, plate_chroma = planes(i420_of(portrait.plate), height, width)
     plate = (plate_luma, *plate_chroma)
     matte = _padded(portrait.matte)
@@ -174,19 +184,15 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
         _addresses(*source),
         _addresses(*plate),
         *(_address(array) for array in (matte, matte_half, matte_low, matte_high, teeth)),
-        _addresses(*healed) if healed else (ctypes.c_void_p * 3)(),
+        _addresses(*teeth_source),
+        (ctypes.c_void_p * 5)(*(plane.ctypes.data for plane in healed)),
         (EyeStruct * 2)(*eyes),
         colours,
     )
     kept = (
         *(head, upper, lower, shading, contour, tooth_rows),
-        plate,
-        matte,
-        matte_half,
-        matte_low,
-        matte_high,
-        teeth,
-        healed,
+        *(plate, matte, matte_half, matte_low, matte_high),
+        *(teeth, teeth_source, healed),
     )
     return _Plan(struct, source, library().face_memory(byref(struct)), (*kept, eye_maps))
 
@@ -211,6 +217,13 @@ def _source_planes(picture: Bytes) -> tuple[Bytes, Bytes, Bytes]:
     """The planes of a BGR picture that pixels are fetched from."""
     luma, chroma = planes(i420_of(picture), *picture.shape[:2])
     return _padded(luma), _padded(chroma[0]), _padded(chroma[1])
+
+
+def _healed_planes(healed: Bytes) -> tuple[Bytes, ...]:
+    """The planes of lips over an open mouth, and how much they cover at full and at half size."""
+    cover = np.ascontiguousarray(healed[..., 3])
+    half = np.asarray(cv2.resize(cover, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    return (*_source_planes(np.ascontiguousarray(healed[..., :3])), _padded(cover), _padded(half))
 
 
 def _padded(plane: Bytes) -> Bytes:
