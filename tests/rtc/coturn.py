@@ -45,10 +45,14 @@ def coturn(
     *,
     options: Sequence[str] = ("-n", "--no-tls"),
     host: str = "127.0.0.1",
+    relay: str = "",
     inside: Sequence[str] = (),
     secret: bool = True,
 ) -> Iterator[Coturn]:
-    """Run it; `inside` is what its command line begins with, `secret` whether it asks for time-limited credentials."""
+    """Run it at `host`, with relays there or at `relay`.
+
+    inside: what its command line begins with. secret: it asks for time-limited credentials.
+    """
     server = Coturn(host, free_port(), free_port())
     command = [
         *inside,
@@ -57,7 +61,7 @@ def coturn(
         *(("--use-auth-secret", f"--static-auth-secret={SECRET}") if secret else ()),
         "--realm=parlo.test",
         f"--listening-ip={host}",
-        f"--relay-ip={host}",
+        f"--relay-ip={relay or host}",
         f"--listening-port={server.port}",
         f"--tls-listening-port={server.tls_port}",
         "--allow-loopback-peers",

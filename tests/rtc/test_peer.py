@@ -66,10 +66,10 @@ class Listener:
 class Call:
     """A peer and a browser."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network | None = None) -> None:
         self.outlet = Outlet(WIDTH, HEIGHT)
         self.listener = Listener()
-        self.peer = Peer(self.outlet, self.listener, Network())
+        self.peer = Peer(self.outlet, self.listener, network or Network())
         self.browser = Browser()
         self._playing = threading.Event()
         self._thread = threading.Thread(target=self._play)
