@@ -4,7 +4,7 @@ PY := .venv/bin/python
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup whisper-base dev run doctor lint test bench clean
+.PHONY: help setup whisper-base dev run lan doctor lint test bench clean
 
 help:  ## list what make can do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ dev:  ## the same, with the test tools
 
 run: setup  ## run Parlo until Ctrl-C
 	@exec $(PY) manage.py run
+
+lan: setup  ## the same for every device in the local network, over https
+	@exec $(PY) manage.py lan
 
 doctor: setup  ## say what is missing or misconfigured, and the remedy
 	@$(PY) manage.py doctor

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from webapp.certificate import fault_of
 from webapp.ice import parse_addresses, parse_ports, read_url, urls_of
 
 # Enough that nobody guesses it; it makes every credential.
@@ -39,21 +40,21 @@ def ice_policies(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     urls = [read_url(url) for url in urls_of(settings.ICE_SERVERS)]
     if settings.ICE_POLICY not in {"all", "relay"}:
-        found.append(_error(11, f"ICE_POLICY is {settings.ICE_POLICY!r}.", "Write ICE_POLICY=all or ICE_POLICY=relay."))
+        found.append(_error(31, f"ICE_POLICY is {settings.ICE_POLICY!r}.", "Write ICE_POLICY=all or ICE_POLICY=relay."))
     elif settings.ICE_POLICY == "relay" and not any(url.relays for url in urls):
         message = "ICE_POLICY is relay, but ICE_SERVERS names no TURN server, so no browser could connect."
-        found.append(_error(12, message, "Add a turn: address to ICE_SERVERS, or write ICE_POLICY=all."))
+        found.append(_error(32, message, "Add a turn: address to ICE_SERVERS, or write ICE_POLICY=all."))
     policy = settings.MEDIA_ICE_POLICY
     if policy not in {"direct", "all", "relay"}:
         hint = "Write MEDIA_ICE_POLICY=direct, MEDIA_ICE_POLICY=all or MEDIA_ICE_POLICY=relay."
-        found.append(_error(13, f"MEDIA_ICE_POLICY is {policy!r}.", hint))
+        found.append(_error(33, f"MEDIA_ICE_POLICY is {policy!r}.", hint))
     elif policy != "direct" and not any(url.for_media_worker and (url.relays or policy == "all") for url in urls):
         message = f"MEDIA_ICE_POLICY is {policy}, but ICE_SERVERS names no server that the media worker can use."
         hint = (
             "Name one it understands: turn:host:port (over UDP), turn:host:port?transport=tcp or turns:host:port (over TLS); "
             "the host by its name or its IPv4 address."
         )
-        found.append(_error(14, message, hint))
+        found.append(_error(34, message, hint))
     return found
 
 
@@ -71,7 +72,7 @@ def turn_secret(**_: Any) -> list[CheckMessage]:
         found.append(Warning(message, hint="Make one with: openssl rand -hex 32", id="parlo.W011"))
     if not 60 <= settings.TURN_CREDENTIAL_S <= 86_400:
         message = f"TURN_CREDENTIAL_S is {settings.TURN_CREDENTIAL_S}."
-        found.append(_error(15, message, "Choose from 60 seconds to 86400, which is a day."))
+        found.append(_error(35, message, "Choose from 60 seconds to 86400, which is a day."))
     return found
 
 
@@ -81,7 +82,7 @@ def media_ports(**_: Any) -> list[CheckMessage]:
     try:
         ports = parse_ports(settings.MEDIA_PORTS)
     except ValueError as error:
-        return [_error(16, str(error), "Write for example MEDIA_PORTS=50000-50199, and open these ports for UDP.")]
+        return [_error(36, str(error), "Write for example MEDIA_PORTS=50000-50199, and open these ports for UDP.")]
     conversations = settings.MEDIA_WORKERS * settings.MEDIA_WORKER_CAPACITY
     if ports is None or len(ports) >= 2 * conversations:
         return []
@@ -101,7 +102,7 @@ def media_addresses(**_: Any) -> list[CheckMessage]:
     try:
         parse_addresses(settings.MEDIA_ADDRESSES)
     except ValueError as error:
-        return [_error(17, str(error), "Write the public address of this machine: MEDIA_ADDRESSES=203.0.113.7")]
+        return [_error(37, str(error), "Write the public address of this machine: MEDIA_ADDRESSES=203.0.113.7")]
     return []
 
 
@@ -220,15 +221,28 @@ def valkey_url(**_: Any) -> list[CheckMessage]:
 @register()
 def reachable_from_outside(**_: Any) -> list[CheckMessage]:
     """Browsers allow the microphone on https and on localhost only."""
-    if settings.BIND in {"127.0.0.1", "::1", "localhost"} or settings.BEHIND_TLS_PROXY:
+    local = settings.BIND in {"127.0.0.1", "::1", "localhost"}
+    if local or settings.BEHIND_TLS_PROXY or settings.TLS_CERTIFICATE:
         return []
     return [
         Warning(
             f"Parlo listens on {settings.BIND} without TLS: browsers on other machines will refuse it the microphone.",
-            hint="Put a proxy with TLS before it and set BEHIND_TLS_PROXY=on.",
+            hint="Put a proxy with TLS before it and set BEHIND_TLS_PROXY=on; or, in a local network, use: make lan",
             id="parlo.W001",
         )
     ]
+
+
+@register()
+def certificate(**_: Any) -> list[CheckMessage]:
+    """The certificate and its key are there, belong together and are still good."""
+    if not settings.TLS_CERTIFICATE and not settings.TLS_KEY:
+        return []
+    if not (settings.TLS_CERTIFICATE and settings.TLS_KEY):
+        return [_error(38, "Only one of TLS_CERTIFICATE and TLS_KEY is set.", "Name both files, or neither.")]
+    fault = fault_of(Path(settings.TLS_CERTIFICATE), Path(settings.TLS_KEY))
+    hint = "Renew it where it comes from; one of Parlo's own is made with: manage.py lan --only-certificate"
+    return [_error(39, fault, hint)] if fault else []
 
 
 @register()

@@ -25,7 +25,17 @@ def programs() -> list[Program]:
     web = [sys.executable, "-m", "daphne", "-v", "0", "--server-name", "parlo"]
     if settings.BEHIND_TLS_PROXY:
         web.append("--proxy-headers")
-    web += ["-b", settings.BIND, "-p", str(settings.PORT), "webapp.asgi:application"]
+    if settings.TLS_CERTIFICATE:
+        parts = {
+            "port": str(settings.PORT),
+            "interface": settings.BIND,
+            "privateKey": str(settings.TLS_KEY),
+            "certKey": str(settings.TLS_CERTIFICATE),
+        }
+        web += ["-e", ":".join(["ssl", *(f"{name}={_escaped(value)}" for name, value in parts.items())])]
+    else:
+        web += ["-b", settings.BIND, "-p", str(settings.PORT)]
+    web.append("webapp.asgi:application")
     found = []
     if settings.VALKEY_EMBEDDED:
         found.append(Program("valkey", (*manage, "valkey"), {}, needed_to_stop=True))
@@ -38,3 +48,8 @@ def programs() -> list[Program]:
     if not settings.LLM_URL:
         found.append(Program("brain", (*manage, "brain"), {"PYTHONUNBUFFERED": "1"}))
     return found
+
+
+def _escaped(text: str) -> str:
+    """Write text into a Twisted endpoint's description, where colons part the values."""
+    return text.replace("\\", "\\\\").replace(":", "\\:")

@@ -56,6 +56,10 @@ PORT = _number("PORT", 8000)
 # Set where a proxy ends TLS before Parlo: cookies become secure and the proxy's forwarding headers are believed.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", False)
 
+# Where there is no such proxy, the web process itself speaks https with this certificate.
+TLS_CERTIFICATE = env.str("TLS_CERTIFICATE", "")
+TLS_KEY = env.str("TLS_KEY", "")
+
 # Applications
 
 INSTALLED_APPS = [
@@ -228,7 +232,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "parlo@localhost")
 
 SESSION_COOKIE_NAME = "parlo_session"
 CSRF_COOKIE_NAME = "parlo_csrf"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY or bool(TLS_CERTIFICATE)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "webapp.views.csrf_failure"

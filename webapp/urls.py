@@ -17,6 +17,8 @@ urlpatterns = [
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.metrics, name="metrics"),
     path("check/", connection_check, name="connection_check"),
+    path("trust/", views.trust, name="trust"),
+    path("trust/parlo.crt", views.authority, name="authority"),
     path("favicon.ico", views.favicon, name="favicon"),
 ]
 

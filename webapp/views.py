@@ -1,18 +1,20 @@
 """Pages of no application: health, metrics, errors."""
 
 from hmac import compare_digest
+from pathlib import Path
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
 from webapp.api.errors import envelope
+from webapp.certificate import CertificateFiles
 from webapp.readiness import readiness
 
 logger = structlog.get_logger(__name__)
@@ -65,6 +67,34 @@ def favicon(request: HttpRequest) -> HttpResponse:
         return redirect(staticfiles_storage.url("brand/favicon.ico"), permanent=True)
     except ValueError:
         return HttpResponse(status=404)
+
+
+def _authority() -> Path | None:
+    """The file of this installation's own authority, where the certificate in use is signed by it."""
+    files = CertificateFiles(settings.PARLO_DATA_DIR / "tls")
+    in_use = settings.TLS_CERTIFICATE and Path(settings.TLS_CERTIFICATE) == files.certificate
+    return files.authority if in_use and files.authority.is_file() else None
+
+
+@require_safe
+def trust(request: HttpRequest) -> HttpResponse:
+    """Show how other devices come to trust the certificate of a machine without a domain."""
+    if _authority() is None:
+        raise Http404
+    return render(request, "trust.html")
+
+
+@require_safe
+def authority(request: HttpRequest) -> HttpResponse:
+    """Hand out the authority's certificate. It is public, as every certificate is."""
+    path = _authority()
+    if path is None:
+        raise Http404
+    return HttpResponse(
+        path.read_bytes(),
+        "application/x-x509-ca-cert",
+        headers={"Content-Disposition": 'attachment; filename="parlo.crt"'},
+    )
 
 
 def _failure(request: HttpRequest, status: int, template: str, code: str, message: str) -> HttpResponse:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aioice.ice
@@ -16,9 +17,11 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from realtime.rtc import Network, Outlet, Peer, TurnServer, Unreachable
 from realtime.rtc import network as network_module
 from realtime.rtc.network import NO_PORT, NO_RELAY
+from realtime.rtc.reach import ServerFault, ask_turn
 from tests.rtc.browser import Browser
 from tests.rtc.coturn import SECRET, Coturn, coturn, needs_coturn
 from tests.rtc.test_peer import Listener
+from webapp.certificate import CertificateFiles, ensure_certificate
 from webapp.ice import turn_credentials
 
 NOWHERE = TurnServer("127.0.0.1", 9, "udp", False, "nobody", "nothing")
@@ -199,3 +202,21 @@ async def test_credentials_that_are_refused_give_no_relay(turn: Coturn, fault: s
     with pytest.raises(Unreachable, match=re.escape(NO_RELAY)):
         async with answered(Network(turn=server, relay_only=True)):
             pass
+
+
+@needs_coturn
+async def test_a_call_over_tls_where_the_certificate_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = CertificateFiles(tmp_path / "tls")
+    ensure_certificate(files, ["127.0.0.1"])
+    with coturn(tmp_path, options=("-n", f"--cert={files.certificate}", f"--pkey={files.key}")) as server:
+        turn = server.server(*credentials(), "tcp", tls=True)
+        with pytest.raises(ServerFault, match=r"certificate of 127\.0\.0\.1:\d+ is not accepted: .*issuer"):
+            ask_turn(turn)
+        monkeypatch.setenv("SSL_CERT_FILE", str(files.authority))
+        assert ask_turn(turn).relayed[0] == "127.0.0.1"
+        relay = Network(turn=turn, relay_only=True)
+        async with answered(relay, Browser(relay)) as (candidates, browser):
+            assert {candidate["type"] for candidate in candidates} == {"relay"}
+            await browser.connected()
