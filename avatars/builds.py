@@ -79,7 +79,7 @@ def start_build(
     return build
 
 
-def build_with_points(build: Build, points: dict[str, list[float]], kind: str = "") -> bool:
+def build_with_points(build: Build, points: dict[str, Any], kind: str = "") -> bool:
     """Build with the face marked by hand: go on with a build that waits for it, or build again one that has ended.
 
     False where the build is under way or its picture is gone. Raises `TooManyBuilds`.

@@ -162,6 +162,7 @@ class PointsForm(forms.Form):
 
     points = forms.CharField()
     kind = forms.ChoiceField(required=False, choices=[("", "As before"), *Avatar.Kind.choices])
+    still_eyes = forms.BooleanField(required=False)
 
     def clean_points(self) -> dict[str, list[float]]:
         """Read the points.
@@ -173,6 +174,11 @@ class PointsForm(forms.Form):
         except (ValueError, RecursionError) as error:
             raise ValidationError("The points could not be read. Place them again.") from error
         return read_points(given)
+
+    def marked(self) -> dict[str, Any]:
+        """Return the valid form as a build keeps it: the six points, and `still_eyes` where the eyes are to keep still."""
+        still = {"still_eyes": True} if self.cleaned_data["still_eyes"] else {}
+        return {**self.cleaned_data["points"], **still}
 
 
 def read_points(given: Any) -> dict[str, list[float]]:

@@ -156,7 +156,7 @@ def points(request: HttpRequest, code: str) -> HttpResponse:
             messages.error(request, str(sentence))
     else:
         try:
-            if not build_with_points(build, form.cleaned_data["points"], form.cleaned_data["kind"]):
+            if not build_with_points(build, form.marked(), form.cleaned_data["kind"]):
                 messages.error(request, "This build does not wait for a face to be marked.")
         except TooManyBuilds as refusal:
             messages.error(request, str(refusal))

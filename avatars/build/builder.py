@@ -1,6 +1,7 @@
 """From a picture or a video file to an `.imx` file."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from avatars.build.advice import Tone, advise
@@ -54,6 +55,7 @@ def build_avatar(
     shot: Shot = Shot.FACE,
     points: FacePoints | None = None,
     kind: Kind | None = None,
+    blink_limit: float = 1.0,
     licence: str = "",
     consent: str = "",
     progress: Progress = silent,
@@ -62,6 +64,7 @@ def build_avatar(
 
     size: (width, height) in pixels, even. shot: how much of the character is shown.
     points: the face marked by hand, for pictures in which none is found.
+    blink_limit: how far the lids may close, 0 to 1; with 0 the eyes look nowhere else either.
     licence, consent: words kept in the file. Raises `BuildRefused`.
     """
     if not out.parent.is_dir():
@@ -74,7 +77,7 @@ def build_avatar(
 
     begins = CLIP_BEGINS if is_clip(source) else BEGINS
     drafted = _drafted(source, size, shot, points, kind, watched)
-    portrait = drafted.portrait
+    portrait = replace(drafted.portrait, blink_limit=min(blink_limit, drafted.portrait.blink_limit))
     watched(Stage.CHECK, *begins[Stage.CHECK])
     try_mouth(Rig.from_portrait(portrait), drafted.findings)
     watched(Stage.PREVIEW, *begins[Stage.PREVIEW])

@@ -174,6 +174,12 @@ def test_an_animal_is_marked_by_hand(raccoon_points: FacePoints, tmp_path: Path)
     assert portrait.landmarks[152, 1] > portrait.landmarks[13, 1] > eyes[0][1]
 
 
+def test_eyes_may_be_kept_still(raccoon_points: FacePoints, tmp_path: Path) -> None:
+    build_avatar(RACCOON, tmp_path / "still.imx", points=raccoon_points, blink_limit=0.0)
+    assert open_imx(tmp_path / "still.imx").manifest.blink_limit == 0
+    assert open_imx(tmp_path / "still.imx").portrait().blink_limit == 0
+
+
 def test_a_person_may_be_marked_by_hand_too(tmp_path: Path) -> None:
     points = FacePoints((203, 101), (247, 103), (203, 140), (246, 141), (224, 146), (226, 170))
     portrait = picture_portrait(ASTRONAUT, points, kind=Kind.PHOTO)

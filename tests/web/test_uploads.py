@@ -10,7 +10,7 @@ from django.test import Client
 from avatars.builds import UNFINISHED_LIMIT
 from avatars.engine.expression import Mood
 from avatars.engine.gestures import GESTURES
-from avatars.forms import CONSENT_TEXT
+from avatars.forms import CONSENT_TEXT, POINT_NAMES
 from avatars.models import Avatar, Build
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
@@ -112,6 +112,13 @@ def waiting(avatar: Avatar) -> Build:
     avatar.save()
     source = SimpleUploadedFile("source.jpg", JPEG)
     return Build.objects.create(avatar=avatar, source=source, state=Build.State.AWAITING_FACE_MARKING)
+
+
+def test_the_eyes_of_a_marked_face_may_be_kept_still(studio: Client, waiting: Build) -> None:
+    studio.post(f"/studio/{waiting.avatar.code}/points/", {"points": POINTS, "still_eyes": "on"})
+    waiting.refresh_from_db()
+    assert waiting.points["still_eyes"] is True
+    assert set(waiting.points) == {*POINT_NAMES, "still_eyes"}
 
 
 def test_six_points_resume_the_build(studio: Client, waiting: Build) -> None:

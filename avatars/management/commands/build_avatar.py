@@ -80,6 +80,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--kind", type=Kind, choices=list(Kind), help="what the picture shows; found out without it"
         )
+        parser.add_argument("--still-eyes", action="store_true", help="never blink, for eyes that do not close well")
         parser.add_argument("--licence", default="", help="licence of the picture, kept in the file")
         parser.add_argument("--consent", default="", help="on whose word the likeness is used, kept in the file")
         parser.add_argument("--json", action="store_true", help="print the report as one JSON object on the last line")
@@ -97,6 +98,7 @@ class Command(BaseCommand):
                 shot=options["shot"],
                 points=points,
                 kind=options["kind"],
+                blink_limit=0.0 if options["still_eyes"] else 1.0,
                 licence=options["licence"],
                 consent=options["consent"],
                 progress=progress,

@@ -70,6 +70,7 @@ export class FaceMarking {
     if (this.opened) return;
     this.opened = true;
     if (kind) this.kind.value = kind;
+    this.form.elements.still_eyes.checked = Boolean(points?.still_eyes);
     this.picture.src = url;
     this.loadMesh();
     await this.picture.decode();
