@@ -230,44 +230,48 @@ def _ice_server(text: str, username: str, credential: str) -> Finding:
     from realtime.rtc.reach import ServerFault, ask_stun, ask_turn
 
     url = read_url(text)
+    name = "turn server" if url.relays else "stun server"
     if not url.for_media_worker:
-        return Finding(text, True, "Only browsers can ask this one; the page /check/ tries it.")
+        return Finding(name, True, f"{text}: only browsers can ask this one; the page /check/ tries it.")
     own = own_addresses()
     try:
         if not url.relays:
             outside, _ = ask_stun(url.host, url.port)
-            return Finding(text, True, _seen_from_outside(outside, own))
+            return Finding(name, True, f"{text} {_seen_from_outside(outside, own)}")
         peers = tuple(dict.fromkeys([*own, *settings.MEDIA_ADDRESSES]))
         server = TurnServer(url.host, url.port, url.transport, url.encrypted, username, credential)
         relay = ask_turn(server, peers)
     except ServerFault as fault:
-        return Finding(text, False, str(fault), fault.remedy)
+        return Finding(name, False, str(fault), fault.remedy)
     if peers and len(relay.refused) == len(peers):
         return Finding(
-            text,
+            name,
             False,
-            f"It gives a relay, but passes nothing on to this machine ({', '.join(relay.refused)}).",
+            f"{text} gives a relay, but passes nothing on to this machine ({', '.join(relay.refused)}).",
             f"If media workers run here, add to its configuration: allowed-peer-ip={relay.refused[0]}",
         )
     host = relay.relayed[0]
     if ip_address(host).is_private and not ip_address(socket.gethostbyname(url.host)).is_private:
         return Finding(
-            text,
+            name,
             False,
-            f"It gives relays at {host}, which nobody outside its own network reaches.",
+            f"{text} gives relays at {host}, which nobody outside its own network reaches.",
             "It stands behind NAT: add external-ip=PUBLIC/PRIVATE to its configuration.",
         )
-    return Finding(text, True, f"It gives a relay at {host} and passes packets on to this machine.")
+    return Finding(name, True, f"{text} gives a relay at {host} and passes packets on to this machine.")
 
 
 def _seen_from_outside(outside: str, own: list[str]) -> str:
+    seen = f"sees this machine as {outside}, which"
+    if ip_address(outside).is_loopback:
+        return f"{seen} says nothing of how others see it: it runs on this machine."
     if outside in own:
-        return f"It sees this machine as {outside}, which is its own address."
+        return f"{seen} is its own address."
     if outside in settings.MEDIA_ADDRESSES:
-        return f"It sees this machine as {outside}, which is announced."
+        return f"{seen} is announced."
     return (
-        f"It sees this machine as {outside}, which is not its own address. If the media ports are forwarded to it from "
-        f"there, write MEDIA_ADDRESSES={outside}; if not, visitors need a TURN server."
+        f"{seen} is not its own address. If the media ports are forwarded to it from there, write "
+        f"MEDIA_ADDRESSES={outside}; if not, visitors need a TURN server."
     )
 
 

@@ -95,7 +95,8 @@ def _refused(server: TurnServer, answer: Message) -> ServerFault:
             )
         case _:
             code, reason = answer.attributes.get("ERROR-CODE", (0, "no reason given"))
-            return ServerFault(f"{server.url} answers, and gives no relay ({code} {reason}).", "Look into its log.")
+            words = str(reason).rstrip("\0")
+            return ServerFault(f"{server.url} answers, and gives no relay ({code} {words}).", "Look into its log.")
 
 
 class _Line:
@@ -177,7 +178,7 @@ class _Line:
                     continue
                 return answer
         except OSError as error:
-            why = "refuses it" if isinstance(error, ConnectionRefusedError) else str(error)
+            why = "nobody listens there" if isinstance(error, ConnectionRefusedError) else str(error)
             raise ServerFault(f"{self._where} does not answer: {why}.", self._open_up()) from error
         raise ServerFault(f"{self._where} does not answer.", self._open_up())
 

@@ -135,26 +135,24 @@ def test_the_microphone_is_tried_and_the_report_is_copied(product: Product) -> N
         assert SECRET not in report
 
 
-def test_a_call_that_fails_leads_here(product: Product) -> None:
+@pytest.mark.parametrize(("code", "leads"), [("unreachable", True), ("full", False)])
+def test_a_call_that_the_network_fails_leads_here(product: Product, code: str, leads: bool) -> None:
+    def refuse(socket: WebSocketRoute) -> None:
+        error = json.dumps({"type": "error", "code": code, "message": "Nobody gets through."})
+        socket.on_message(lambda text: socket.send(error) if json.loads(text)["type"] == "join" else None)
+
     script = "from avatars.models import Avatar; print(Avatar.objects.get(demo_key='nell').code)"
-    code = product.manage("shell", "-v", "0", "-c", script).strip()
+    avatar = product.manage("shell", "-v", "0", "-c", script).strip()
     with visitor(None) as page:
         page.route_web_socket("**/ws/talk/**", refuse)
-        page.goto(f"{product.url}/a/{code}/talk/")
+        page.goto(f"{product.url}/a/{avatar}/talk/")
         expect(page.locator("#check-connection")).to_be_hidden()
         page.click("#talk:enabled")
-        page.click("#check-connection")
-        expect(page.locator("h1")).to_have_text("Connection check")
-
-
-def refuse(socket: WebSocketRoute) -> None:
-    """Let nobody in."""
-
-    def answer(text: str | bytes) -> None:
-        if json.loads(text)["type"] == "join":
-            socket.send(json.dumps({"type": "error", "code": "unreachable", "message": "Nobody gets through."}))
-
-    socket.on_message(answer)
+        expect(page.locator("#curtain-words")).to_have_text("Nobody gets through.")
+        expect(page.locator("#check-connection")).to_be_visible(visible=leads)
+        if leads:
+            page.click("#check-connection")
+            expect(page.locator("h1")).to_have_text("Connection check")
 
 
 def test_without_a_secure_origin_the_microphone_is_explained(product: Product) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aioice.stun import Class, Message, Method
 
 from realtime.rtc import reach
 from realtime.rtc.network import TurnServer
@@ -128,3 +129,20 @@ def saying(reply: bytes) -> Iterator[TurnServer]:
 def test_something_else_at_the_port(reply: bytes) -> None:
     with saying(reply) as server, pytest.raises(ServerFault, match="does not answer"):
         ask_turn(server)
+
+
+@needs_coturn
+def test_a_relay_outlives_the_credentials_it_was_taken_with(turn: Coturn) -> None:
+    with reach._Line(turn.host, turn.port, "udp", tls=False) as line:
+        allocate = {"LIFETIME": 600, "REQUESTED-TRANSPORT": reach._UDP}
+        challenge = line.ask(Message(Method.ALLOCATE, Class.REQUEST, attributes=dict(allocate)))
+        until_s = int(time.time()) + 1
+        line.sign_in(*turn_credentials(SECRET, "session", until_s), challenge)
+        assert (
+            line.ask(Message(Method.ALLOCATE, Class.REQUEST, attributes=dict(allocate))).message_class == Class.RESPONSE
+        )
+        time.sleep(until_s + 1.1 - time.time())
+        assert (
+            line.ask(Message(Method.REFRESH, Class.REQUEST, attributes={"LIFETIME": 600})).message_class
+            == Class.RESPONSE
+        )

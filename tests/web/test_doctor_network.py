@@ -45,10 +45,25 @@ def test_servers_that_work(settings: Any, turn: Coturn, monkeypatch: pytest.Monk
     at = f"{turn.host}:{turn.port}"
     findings = found(settings, f"stun:{at}", f"turn:{at}", f"turn:{at}?transport=tcp", monkeypatch=monkeypatch)
     assert [finding.ok for finding in findings] == [True, True, True]
-    assert "sees this machine as 127.0.0.1, which is not its own address" in findings[0].message
-    assert "gives a relay at 127.0.0.1 and passes packets on" in findings[2].message
-    settings.MEDIA_ADDRESSES = ["127.0.0.1"]
-    assert "which is announced" in found(settings, f"stun:{at}", monkeypatch=monkeypatch)[0].message
+    assert "sees this machine as 127.0.0.1" in findings[0].message
+    assert f"turn:{at}?transport=tcp gives a relay at 127.0.0.1 and passes packets on" in findings[2].message
+
+
+@pytest.mark.parametrize(
+    ("outside", "words"),
+    [
+        ("10.9.8.7", "which is its own address."),
+        ("203.0.113.7", "which is announced."),
+        ("203.0.113.8", "write MEDIA_ADDRESSES=203.0.113.8"),
+        ("127.0.0.1", "it runs on this machine"),
+    ],
+)
+def test_what_stun_tells_is_compared(settings: Any, monkeypatch: pytest.MonkeyPatch, outside: str, words: str) -> None:
+    settings.MEDIA_ADDRESSES = ["203.0.113.7"]
+    monkeypatch.setattr(reach, "ask_stun", lambda host, port: (outside, 9))
+    (finding,) = found(settings, "stun:s.example", monkeypatch=monkeypatch)
+    assert finding.ok
+    assert words in finding.message
 
 
 @needs_coturn

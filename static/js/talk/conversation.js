@@ -54,6 +54,7 @@ export class Conversation extends EventTarget {
   }
 
   reset() {
+    this.blocked = false; // whether the network, rather than the server, was what failed last
     this.token = null;
     this.attempts = 0;
     this.wasLive = false;
@@ -132,6 +133,7 @@ export class Conversation extends EventTarget {
 
   refused({ code, message, retry_after_s: afterS }) {
     const sentence = message || ERROR_SENTENCES[code] || ERROR_SENTENCES.internal;
+    this.blocked = code === "unreachable";
     if (FINAL_ERRORS.has(code)) this.fail(sentence);
     else if (!RETRIED_ERRORS.has(code)) this.forward("message", { type: "notice", code, message: sentence });
     else if (this.wasLive || code === "worker_lost") this.retry(sentence, (afterS ?? 0) * 1000);
@@ -139,11 +141,13 @@ export class Conversation extends EventTarget {
   }
 
   unsignalled(code) {
+    this.blocked = !CLOSE_SENTENCES[code];
     if (CLOSE_SENTENCES[code]) this.fail(CLOSE_SENTENCES[code]);
     else this.retry(this.wasLive ? "The connection was lost." : UNREACHABLE);
   }
 
   unconnected(reason) {
+    this.blocked = true;
     if (reason === "never-connected" && !this.wasLive) this.fail(NEVER_CONNECTED);
     else this.retry(reason === "never-connected" ? NEVER_CONNECTED : "The connection was lost.");
   }

@@ -154,7 +154,7 @@ function showPhase({ phase, sentence }) {
   if (phase !== PHASE.LIVE || ["connecting", "reconnecting"].includes(root.dataset.state)) showState(live ? "idle" : phase);
   $("curtain").hidden = !over;
   $("skip-microphone").hidden = true;
-  $("check-connection").hidden = phase !== PHASE.FAILED;
+  $("check-connection").hidden = phase !== PHASE.FAILED || !conversation.blocked;
   $("controls").inert = over;
   $("talk").disabled = !over;
   $("talk-words").textContent = phase === PHASE.FAILED ? (conversation.wasLive ? "Reconnect" : "Try again") : "Talk again";
