@@ -9,6 +9,7 @@ import cv2
 import pytest
 from django.core.management import call_command
 
+from avatars.build import BuildRefused
 from avatars.engine.face.sheet import CELL_PX
 from avatars.engine.gestures import GESTURES
 from avatars.engine.performer import Performer
@@ -173,3 +174,48 @@ def test_the_sheet_of_gestures_shows_every_one(tmp_path: Path, monkeypatch: pyte
     picture = cv2.imread(str(tmp_path / "sheet.jpg"))
     assert picture.shape[0] == (1 + len(GESTURES)) * CELL_PX
     assert f"{picture.shape[1]}x{picture.shape[0]}" in out.getvalue()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_folder_of_faces_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for name in ("face.jpg", "nobody.png", "notes.txt"):
+        (faces / name).write_bytes(b"")
+
+    def drafted(source: Path, points: Any) -> Any:
+        if source.name == "nobody.png":
+            raise BuildRefused("needs_points", "There is nobody.")
+        return portrait_of(MONA_LISA)
+
+    monkeypatch.setattr(measure_avatar, "read_portrait", drafted)
+    page, out = tmp_path / "page.html", tmp_path / "faces.json"
+    told = run("measure_avatar", faces, "--text", "Maybe.", "--page", page, "--out", out)
+    assert [(face["name"], face["ok"]) for face in told["faces"]] == [("face.jpg", True), ("nobody.png", False)]
+    assert told["faces"][1]["error"] == "There is nobody."
+    assert set(told["faces"][0]) >= {"verdicts", "bars", "missed", "controls"}
+    assert told["ceilings"]
+    assert json.loads(out.read_text()) == told
+    html = page.read_text()
+    assert "face.jpg" in html
+    assert "There is nobody." in html
+    assert html.count("<svg") == 4
+    assert html.count("data:image/jpeg") == 2
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--page", "/nowhere/page.html"), "There is no folder /nowhere"),
+        (("--out", "/nowhere/faces.json"), "There is no folder /nowhere"),
+        (("--real", "gone.mp4"), "There is no film gone.mp4"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_said_before_the_work(options: tuple[str, ...], complaint: str) -> None:
+    assert complaint in run("measure_avatar", MONA_LISA, "--text", "Hi.", *options)["error"]
+
+
+def test_an_empty_folder_holds_no_faces(tmp_path: Path) -> None:
+    told = run("measure_avatar", tmp_path, "--text", "Hi.")
+    assert "There are no pictures and no avatar files" in told["error"]

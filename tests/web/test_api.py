@@ -162,3 +162,12 @@ def test_builds_are_shown_to_their_owner_alone(
     address = f"/v1/avatars/{avatar.code}"
     assert client.get(address).json()["build"] is None
     assert client.get(address, headers=bearer(secret[1])).json()["build"]["message"] == "A private matter."
+
+
+def test_what_a_build_found_is_told_to_its_owner(client: Client, avatar: Avatar, secret: tuple[ApiSecret, str]) -> None:
+    remark = {"code": "dim", "tone": "better", "text": "The face is a little dark.", "advice": "Use a lamp."}
+    avatar.builds.create(state="ready", report={"remarks": [remark]})
+    address = f"/v1/avatars/{avatar.code}"
+    assert client.get(address, headers=bearer(secret[1])).json()["build"]["remarks"] == [remark]
+    avatar.builds.create(state="queued")
+    assert client.get(address, headers=bearer(secret[1])).json()["build"]["remarks"] == []

@@ -160,3 +160,13 @@ def test_readiness_names_what_is_missing(client: Client, db: None) -> None:
     parts = response.json()["parts"]
     assert parts["database"]["ok"]
     assert not parts["media"]["ok"]
+
+
+def test_the_studio_shows_what_a_build_found(client: Client, creator: Any, avatar: Avatar) -> None:
+    remark = {"code": "dim", "tone": "better", "text": "The face is <dark>.", "advice": "Use a lamp."}
+    avatar.builds.create(state="ready", report={"remarks": [remark]})
+    client.force_login(creator)
+    html = client.get(f"/studio/{avatar.code}/").content.decode()
+    assert '<li data-tone="better">' in html
+    assert "The face is &lt;dark&gt;." in html
+    assert "Use a lamp." in html

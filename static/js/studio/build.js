@@ -55,7 +55,10 @@ function showRemarks(remarks) {
   box.querySelector("ul").replaceChildren(...remarks.map(({ tone, text, advice }) => {
     const item = document.createElement("li");
     item.dataset.tone = tone;
-    item.append(text);
+    const words = document.createElement("span");
+    if (tone === "better") words.append(Object.assign(document.createElement("span"), { className: "visually-hidden", textContent: "Could be better: " }));
+    words.append(text);
+    item.append(words);
     if (advice) item.append(" ", Object.assign(document.createElement("span"), { className: "soft", textContent: advice }));
     return item;
   }));
