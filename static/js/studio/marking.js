@@ -8,7 +8,7 @@ const POINTS = [
   { name: "left_eye", words: "Left eye", at: [0.38, 0.4], side: "start" },
   { name: "right_eye", words: "Right eye", at: [0.62, 0.4], side: "end" },
   { name: "mouth_left", words: "Left mouth corner", at: [0.4, 0.63], side: "start" },
-  { name: "mouth_middle", words: "Middle of the mouth", at: [0.5, 0.64], side: "end" },
+  { name: "mouth_middle", words: "Middle of the mouth", at: [0.5, 0.64], side: "below" },
   { name: "mouth_right", words: "Right mouth corner", at: [0.6, 0.63], side: "end" },
   { name: "chin", words: "Chin", at: [0.5, 0.78], side: "end" },
 ];
