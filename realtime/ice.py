@@ -1,13 +1,17 @@
 """What one session is told of the network: its browser, and its media worker. TURN credentials are made for it alone."""
 
+from __future__ import annotations
+
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 
-from realtime.rtc import Network, TurnServer
 from webapp.ice import parse_addresses, parse_ports, read_url, servers_for, urls_of
+
+if TYPE_CHECKING:
+    from realtime.rtc import Network
 
 
 def ice_servers(session: UUID) -> list[dict[str, Any]]:
@@ -22,6 +26,9 @@ def ice_servers(session: UUID) -> list[dict[str, Any]]:
 
 def worker_network(session: UUID) -> Network:
     """How the media worker meets this session's browser: by its own addresses, and as `MEDIA_ICE_POLICY` says."""
+    # Only a media worker has use for it: the web process, which tells browsers of the servers, stays without WebRTC.
+    from realtime.rtc import Network, TurnServer
+
     ports, announced = parse_ports(settings.MEDIA_PORTS), parse_addresses(settings.MEDIA_ADDRESSES)
     if settings.MEDIA_ICE_POLICY == "direct":
         return Network(ports, announced)
