@@ -27,6 +27,7 @@ from realtime.rtc import OfferRefused, Unreachable
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, open_session, update_session
 from realtime.stage import Temperament
+from realtime.strain import Strain
 from realtime.taskset import TaskSet
 from webapp.providers.endpoint import Choice
 
@@ -38,6 +39,7 @@ BOOKKEEPING_EVERY_S: Final = 10.0
 LOOP_STUCK_S: Final = 5.0
 
 FULL: Final = "All places are taken at the moment. Try again in a little while."
+STRAINED: Final = "This machine is busy with the conversations it holds. Try again in a little while."
 FACE_BROKEN: Final = "This avatar's file cannot be opened. Its owner can build it again."
 GONE: Final = "This conversation has ended. Start a new one."
 STOPPING: Final = "The machine that held this conversation stops."
@@ -56,6 +58,7 @@ class MediaWorker:
         self._prepare = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._casting = Casting(providers, choice)
         self._backstage = Backstage(providers, FrameThread(), self._prepare)
+        self._strain = Strain()
         self._stopping = asyncio.Event()
         self._turned_s = time.monotonic()
         self._locks: dict[UUID, asyncio.Lock] = {}
@@ -91,7 +94,7 @@ class MediaWorker:
         while not self._stopping.is_set():
             try:
                 if time.monotonic() - self._turned_s < LOOP_STUCK_S:
-                    registration.beat(WorkerRecord(self.name, self.channel, self.capacity, len(self.sessions)))
+                    registration.beat(self._record())
             except Exception as error:
                 logger.warning("The worker could not say that it lives", reason=str(error))
             time.sleep(BEAT_S)
@@ -99,6 +102,13 @@ class MediaWorker:
             registration.leave()
         except Exception as error:
             logger.warning("The worker could not say goodbye", reason=str(error))
+
+    def _record(self) -> WorkerRecord:
+        """What is said of this worker. One that is strained has no room."""
+        frames, held = self._backstage.frames, len(self.sessions)
+        self._strain.note(frames.late_ms if held else 0.0, frames.all_skipped, time.monotonic())
+        capacity = min(self.capacity, held) if self._strain.strained else self.capacity
+        return WorkerRecord(self.name, self.channel, capacity, held)
 
     async def _turn(self) -> None:
         while True:
@@ -182,6 +192,9 @@ class MediaWorker:
             return
         if len(self.sessions) + len(self._opening) >= self.capacity:
             await self._say(reply, "media.refused", session_id, code="full", message=FULL)
+            return
+        if self.sessions and self._strain.strained:
+            await self._say(reply, "media.refused", session_id, code="full", message=STRAINED)
             return
         # What has ended is in the books and stays ended: who comes back too late begins a new session.
         place = uuid4() if message["again"] else session_id

@@ -43,7 +43,8 @@ def programs() -> list[Program]:
         Program("web", web, {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}, waits=True)
     )
     for number in range(1, settings.MEDIA_WORKERS + 1):
-        found.append(Program(f"media.{number}", (*manage, "mediaworker"), LEAN))
+        # One is enough to begin with.
+        found.append(Program(f"media.{number}", (*manage, "mediaworker"), LEAN, late=number > 1))
     found.append(Program("builder", (*manage, "builder", "--no-startup-delay", "--interval", "0.5"), LEAN, waits=True))
     if not settings.LLM_URL:
         found.append(Program("brain", (*manage, "brain"), {"PYTHONUNBUFFERED": "1"}))

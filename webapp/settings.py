@@ -4,6 +4,7 @@
 """
 
 import atexit
+import os
 import shutil
 import sys
 import tempfile
@@ -328,7 +329,8 @@ REALTIME_VOICE = env.str("REALTIME_VOICE", "")
 # What addresses creators may give their avatars: off, public (https, no address inside this network), or any.
 CREATOR_PROVIDERS = env.str("CREATOR_PROVIDERS", "") or "public"
 SMART_TURN_MODEL = env.str("SMART_TURN_MODEL", "")
-MEDIA_WORKERS = _number("MEDIA_WORKERS", 1)
+# One for each core, as long as nobody says how much memory they may take: about 300 MB each.
+MEDIA_WORKERS = _number("MEDIA_WORKERS", min(4, os.cpu_count() or 1))
 MEDIA_WORKER_CAPACITY = _number("MEDIA_WORKER_CAPACITY", 3)
 
 # The rest

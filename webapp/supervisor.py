@@ -26,7 +26,8 @@ PR_SET_PDEATHSIG: Final = 1
 class Program:
     """One process to keep running: its name in the log, its command line, and what its environment has besides ours.
 
-    waits: it is started only when `Supervisor.prepared` is set.
+    waits: it is started only when `Supervisor.prepared` is set. late: only when `Supervisor.ready` is, so that it takes
+    nothing from those that somebody waits for.
     needed_to_stop: the others still talk to it while they stop, so it is stopped after them.
     """
 
@@ -35,6 +36,7 @@ class Program:
     environment: Mapping[str, str]
     waits: bool = False
     needed_to_stop: bool = False
+    late: bool = False
 
 
 def backoff_s(failures: int) -> float:
@@ -60,6 +62,7 @@ class Supervisor:
         self.write = write
         self.stopping = asyncio.Event()
         self.prepared = asyncio.Event()
+        self.ready = asyncio.Event()
         self.groups: dict[str, int] = {}
         self.width = max(len(program.name) for program in programs)
 
@@ -100,6 +103,8 @@ class Supervisor:
         failures = 0
         if program.waits:
             await self._either(self.prepared, self.stopping)
+        if program.late:
+            await self._either(self.ready, self.stopping)
         while not self.stopping.is_set():
             started = time.monotonic()
             code = await self._once(program)

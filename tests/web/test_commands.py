@@ -105,6 +105,8 @@ def test_the_address_to_open(settings: Any, bind: str, host: str, shown: str) ->
 
 
 def test_what_runs_follows_the_settings(settings: Any) -> None:
+    settings.MEDIA_WORKERS = 1
     assert [program.name for program in programs()] == ["valkey", "web", "media.1", "builder", "brain"]
     settings.VALKEY_EMBEDDED, settings.LLM_URL, settings.MEDIA_WORKERS = False, "http://brain/v1", 2
     assert [program.name for program in programs()] == ["web", "media.1", "media.2", "builder"]
+    assert [program.name for program in programs() if program.late] == ["media.2"]

@@ -20,7 +20,11 @@ from webapp.socket_path import LONGEST_SOCKET_PATH, valkey_socket
         ("turn_secret", {"TURN_SECRET": "long enough to be a secret"}, "names no TURN server"),
         ("turn_secret", {"TURN_CREDENTIAL_S": 5}, "TURN_CREDENTIAL_S is 5"),
         ("media_ports", {"MEDIA_PORTS": "50000"}, "no range of ports"),
-        ("media_ports", {"MEDIA_PORTS": "50000-50002"}, "3 ports for 3 conversations"),
+        (
+            "media_ports",
+            {"MEDIA_PORTS": "50000-50002", "MEDIA_WORKERS": 1, "MEDIA_WORKER_CAPACITY": 3},
+            "3 ports for 3 conversations",
+        ),
         ("media_addresses", {"MEDIA_ADDRESSES": ["talk.example.org"]}, "no IP address"),
         ("provider_urls", {"LLM_URL": "localhost:1234", "LLM_MODEL": "m"}, "no web address"),
         ("provider_urls", {"STT_URL": "http://x/v1", "STT_MODEL": ""}, "STT_MODEL is empty"),

@@ -12,7 +12,7 @@ import pytest
 
 from webapp.supervisor import LONGEST_DELAY_S, backoff_s
 
-# A supervisor of four programs. "base" is stopped last, "late" waits.
+# A supervisor of five programs. "base" is stopped last, "late" waits, "last" for all the others.
 # "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
 SCRIPT = """
 import asyncio, sys
@@ -42,11 +42,16 @@ async def meanwhile():
     await asyncio.sleep(0.3)
     print("too early" if (folder / "late.started").exists() else "up", flush=True)
     supervisor.prepared.set()
+    while not (folder / "late.started").exists():
+        await asyncio.sleep(0.02)
+    print("too early" if (folder / "last.started").exists() else "ready", flush=True)
+    supervisor.ready.set()
 
 programs = [Program("base", [sys.executable, "-c", base], {}, needed_to_stop=True)]
 programs += [Program("tree", [sys.executable, "-c", tree], {}), Program("mortal", [sys.executable, "-c", mortal], {})]
 late = "import time; open('late.started', 'w').close(); time.sleep(600)"
 programs += [Program("late", [sys.executable, "-c", late], {}, waits=True)]
+programs += [Program("last", [sys.executable, "-c", late.replace("late", "last")], {}, late=True)]
 
 async def main():
     global supervisor
@@ -135,7 +140,7 @@ def test_what_the_others_need_to_stop_is_stopped_last(supervisor: subprocess.Pop
     assert (tmp_path / "base.saw").read_text() == "nobody"
 
 
-def test_what_waits_is_started_once_all_is_prepared(supervisor: subprocess.Popen[str], tmp_path: Path) -> None:
-    assert until(lambda: (tmp_path / "late.started").exists())
+def test_what_waits_is_started_once_all_is_prepared_or_ready(supervisor: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert until(lambda: (tmp_path / "late.started").exists() and (tmp_path / "last.started").exists())
     supervisor.send_signal(signal.SIGTERM)
     assert "too early" not in supervisor.communicate(timeout=30)[0]

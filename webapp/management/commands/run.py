@@ -50,6 +50,7 @@ class Command(BaseCommand):
             return
         supervisor.prepared.set()
         await self._announce()
+        supervisor.ready.set()
 
     def _prepare(self) -> None:
         """Bring tables, static files and demo avatars up to date."""
