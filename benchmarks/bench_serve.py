@@ -1,4 +1,4 @@
-"""Live sessions on one media worker: what arrives at the visitors, and what a session costs.
+"""Live sessions on one media worker and on one for each core: what arrives at the visitors, and what a session costs.
 
 The visitors are light: they count packets, decode nothing, and their microphones play a quiet room. The brain is a stub that
 answers at once and at length, so that the avatars talk without a pause; ears and voice are the local ones.
@@ -6,6 +6,7 @@ answers at once and at length, so that the avatars talk without a pause; ears an
 
 import argparse
 import asyncio
+import os
 import random
 import time
 from functools import partial
@@ -15,9 +16,11 @@ from benchmarks.measure import print_result
 from benchmarks.processes import Neighbours, cpu_s, main_thread_cpu_s
 from benchmarks.product import MeasuredProduct, product
 from benchmarks.visitor import Visitor
-from tests.agent.stub_server import stub_server
+from tests.agent.stub_server import Stub, stub_server
 
-SESSIONS = (1, 2, 3, 4)
+SESSIONS = (1, 2, 4)
+SESSIONS_ON_ALL_CORES = (4, 6, 8)
+WORKERS_WITHIN_S = 60.0
 WARM_UP_S = 6.0
 APART_S = 0.4
 PICTURES_PER_S = 25
@@ -44,17 +47,18 @@ async def serve(running: MeasuredProduct, codes: list[str], *, talking: bool, se
     for visitor in visitors:
         await (visitor.until("speaking") if talking else visitor.greeted())
     await asyncio.sleep(WARM_UP_S)
-    media = running.processes()["media"]
+    media = running.media_workers()
     others = [process for role, process in running.processes().items() if role != "media"]
     before = [visitor.received.copy() for visitor in visitors]
     spoken_s = sum(visitor.spoken_s() for visitor in visitors)
     skipped = [visitor.last("stats")["frames_skipped"] for visitor in visitors]
-    start_s, sinks_s, media_s, loop_s = time.monotonic(), time.process_time(), cpu_s(media), main_thread_cpu_s(media)
-    others_s, neighbours = sum(map(cpu_s, others)), Neighbours([media, *others])
+    start_s, sinks_s = time.monotonic(), time.process_time()
+    media_s, loop_s = sum(map(cpu_s, media)), sum(map(main_thread_cpu_s, media))
+    others_s, neighbours = sum(map(cpu_s, others)), Neighbours([*media, *others])
     await asyncio.sleep(seconds)
-    neighbours_cores = neighbours.cores([media, *others])
+    neighbours_cores = neighbours.cores([*media, *others])
     wall_s = time.monotonic() - start_s
-    media_s, loop_s = cpu_s(media) - media_s, main_thread_cpu_s(media) - loop_s
+    media_s, loop_s = sum(map(cpu_s, media)) - media_s, sum(map(main_thread_cpu_s, media)) - loop_s
     others_s, sinks_s = sum(map(cpu_s, others)) - others_s, time.process_time() - sinks_s
     spoken_s = sum(visitor.spoken_s() for visitor in visitors) - spoken_s
     arrived = [visitor.received - earlier for visitor, earlier in zip(visitors, before, strict=True)]
@@ -68,6 +72,7 @@ async def serve(running: MeasuredProduct, codes: list[str], *, talking: bool, se
     pictures = [counts["pictures"] / wall_s for counts in arrived]
     frames_percent = round(stats[0]["work_ms_per_frame"] * PICTURES_PER_S / 10, 1)
     return {
+        "workers": len(media),
         "sessions": len(visitors),
         "talking": talking,
         "speaking_share": round(spoken_s / wall_s / len(visitors), 2),
@@ -93,21 +98,37 @@ def _ask_again(visitor: Visitor, event: dict[str, Any]) -> None:
         visitor.say("What happened then?")
 
 
+def measured(stub: Stub, workers: int, counts: list[tuple[int, bool]], seconds: float) -> list[dict[str, Any]]:
+    """The product with so many media workers, and in it so many sessions at once, talking or not."""
+    most = max(count for count, _ in counts)
+    limits = {"MEDIA_WORKERS": str(workers), "MEDIA_WORKER_CAPACITY": str(-(-most // workers))}
+    with product(LLM_URL=stub.url, LLM_MODEL="stub", **limits) as running:
+        codes = list(running.avatars().values())
+        deadline_s = time.monotonic() + WORKERS_WITHIN_S
+        while len(running.media_workers()) < workers and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+        rows = []
+        for count, talking in counts:
+            running.settle()
+            chosen = [codes[number % len(codes)] for number in range(count)]
+            rows.append(asyncio.run(serve(running, chosen, talking=talking, seconds=seconds)))
+        return rows
+
+
 def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each row is measured")
     parser.add_argument("--sessions", type=int, action="append", help="how many at once; may be given again")
     arguments = parser.parse_args()
-    most = max(arguments.sessions or SESSIONS)
-    with stub_server() as stub, product(LLM_URL=stub.url, LLM_MODEL="stub", MEDIA_WORKER_CAPACITY=str(most)) as running:
+    rows = []
+    with stub_server() as stub:
         stub.says(*REPLY)
-        codes = list(running.avatars().values())
-        rows = []
-        for count, talking in [(1, False), *((count, True) for count in arguments.sessions or SESSIONS)]:
-            running.settle()
-            chosen = [codes[number % len(codes)] for number in range(count)]
-            rows.append(asyncio.run(serve(running, chosen, talking=talking, seconds=arguments.seconds)))
+        one = arguments.sessions or SESSIONS
+        rows += measured(stub, 1, [(1, False), *((count, True) for count in one)], arguments.seconds)
+        if (cores := os.cpu_count() or 1) > 1:
+            several = arguments.sessions or SESSIONS_ON_ALL_CORES
+            rows += measured(stub, cores, [(count, True) for count in several], arguments.seconds)
     print_result("serve", rows=rows)
 
 

@@ -76,8 +76,13 @@ class Neighbours:
 
 
 def family(supervisor: int) -> dict[str, int]:
-    """The supervisor and its children, by role."""
-    found = {"supervisor": supervisor}
+    """The supervisor and its children, by role; of several media workers the last one."""
+    return dict(members(supervisor))
+
+
+def members(supervisor: int) -> list[tuple[str, int]]:
+    """The supervisor and all its children, each with its role."""
+    found = [("supervisor", supervisor)]
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -89,7 +94,7 @@ def family(supervisor: int) -> dict[str, int]:
             continue
         if parent == supervisor:
             role = next((role for words, role in ROLES if words in command), command)
-            found[role] = int(folder.name)
+            found.append((role, int(folder.name)))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.processes import cpu_s, family
+from benchmarks.processes import cpu_s, family, members
 from tests.browser.product import Product
 
 BUILT_WITHIN_S = 180.0
@@ -33,6 +33,11 @@ class MeasuredProduct(Product):
         """Process numbers by role."""
         assert self._supervisor is not None
         return family(self._supervisor.pid)
+
+    def media_workers(self) -> list[int]:
+        """Process numbers of the media workers."""
+        assert self._supervisor is not None
+        return [process for role, process in members(self._supervisor.pid) if role == "media"]
 
     def avatars(self) -> dict[str, str]:
         """Codes by name; waits until all are built."""
