@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-_WORDS: Final = re.compile(r"[a-z0-9']+")
+# Letters and digits of any language.
+_WORDS: Final = re.compile(r"(?:[^\W_]|')+")
 _ASIDE: Final = re.compile(r"\[[^\]]*\]|\([^)]*\)|[♪♫]+")
 # Listeners say these to keep somebody talking.
 _BACKCHANNEL: Final = frozenset(

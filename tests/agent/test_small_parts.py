@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from realtime.agent.dialogue import Dialogue, short_prompt, system_prompt
 from realtime.agent.latency import Mark, TurnMarks
 from realtime.agent.protocols import AgentSettings
-from realtime.agent.utterance import is_backchannel, repeats, without_asides
+from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
 from realtime.agent.vad import FRAME_SAMPLES, PRE_ROLL_FRAMES, Framer, Recorder
 
 
@@ -134,3 +134,17 @@ def test_the_avatars_own_words(text: str, echo: bool) -> None:
 
 def test_asides_of_the_transcriber_are_no_words() -> None:
     assert without_asides("[Music] (coughs) Hello ♪") == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I'm here, mm-hm.", ["i'm", "here", "mmhm"]),
+        ("Grüße aus Köln!", ["grüße", "aus", "köln"]),
+        ("Привет, мир", ["привет", "мир"]),
+        ("你好。", ["你好"]),
+        ("... ♪ _ - !", []),
+    ],
+)
+def test_words_are_found_in_every_language(text: str, words: list[str]) -> None:
+    assert words_of(text) == words

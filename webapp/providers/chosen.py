@@ -1,56 +1,31 @@
 """What is chosen: the settings win, then what an admin stored for all; an avatar's own comes before either."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
 
 from webapp.providers.catalogue import CATALOGUE
-from webapp.providers.endpoint import OPERATOR, OWNER, Choice, Endpoint
+from webapp.providers.endpoint import OPERATOR, OWNER, PARTS, Choice, Endpoint, by_settings
 from webapp.providers.models import Provider
 from webapp.providers.sealing import SealBroken
 
 logger = structlog.get_logger(__name__)
 
 Kind = Provider.Kind
-# Which part of a choice each kind is.
-PARTS: Final = {Kind.STT: "hearing", Kind.LLM: "thinking", Kind.TTS: "speaking", Kind.REALTIME: "conversing"}
-
-
-def by_settings(source: Any = settings) -> Choice:
-    """Return what the environment says."""
-    parts: dict[str, Any] = {}
-    for kind, part in PARTS.items():
-        name = kind.upper()
-        if url := getattr(source, f"{name}_URL", ""):
-            parts[part] = Endpoint(
-                url,
-                getattr(source, f"{name}_MODEL"),
-                getattr(source, f"{name}_API_KEY"),
-                voice=getattr(source, f"{name}_VOICE", ""),
-                rate_hz=getattr(source, f"{name}_RATE_HZ", 24_000),
-                language=getattr(source, f"{name}_LANGUAGE", "") or "en",
-                address=f"{name}_URL",
-            )
-    return Choice(
-        **parts,
-        whisper=getattr(source, "WHISPER_MODEL", ""),
-        language=getattr(source, "STT_LANGUAGE", "") or "en",
-        own_gguf=bool(getattr(source, "LLM_GGUF_PATH", "")),
-    )
 
 
 def for_all() -> Choice:
     """Return what the whole installation uses. Where the tables are not there yet, what the settings say."""
-    choice = by_settings()
+    choice = by_settings(settings)
     try:
         rows = list(Provider.objects.filter(avatar=None))
     except DatabaseError:
         return choice
     for row in rows:
-        part = PARTS[Kind(row.kind)]
+        part = PARTS[row.kind]
         if row.url:
             if getattr(choice, part) is None:
                 chosen: Any = {part: _endpoint(row, OPERATOR, public_only=False)}
@@ -68,7 +43,7 @@ def own(avatar: Any) -> Choice:
         return Choice()
     public_only = settings.CREATOR_PROVIDERS != "any"
     rows = Provider.objects.filter(avatar=avatar).exclude(url="")
-    chosen: Any = {PARTS[Kind(row.kind)]: _endpoint(row, OWNER, public_only=public_only) for row in rows}
+    chosen: Any = {PARTS[row.kind]: _endpoint(row, OWNER, public_only=public_only) for row in rows}
     return Choice(**chosen)
 
 

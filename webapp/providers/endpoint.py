@@ -1,11 +1,13 @@
 """Where a provider is reached, and with what."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 OPERATOR: Final = "Whoever runs this site should check"
 OWNER: Final = "The avatar's owner should check"
 TESTER: Final = "Check"
+# Which part of a choice each kind of provider is.
+PARTS: Final = {"stt": "hearing", "llm": "thinking", "tts": "speaking", "realtime": "conversing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,26 @@ class Choice:
     def demo_brain(self) -> bool:
         """Whether the tiny model thinks that comes with Parlo."""
         return not (self.thinking or self.conversing or self.brain or self.own_gguf)
+
+
+def by_settings(settings: Any) -> Choice:
+    """Return what the environment says."""
+    parts: dict[str, Any] = {}
+    for kind, part in PARTS.items():
+        name = kind.upper()
+        if url := getattr(settings, f"{name}_URL", ""):
+            parts[part] = Endpoint(
+                url,
+                getattr(settings, f"{name}_MODEL"),
+                getattr(settings, f"{name}_API_KEY"),
+                voice=getattr(settings, f"{name}_VOICE", ""),
+                rate_hz=getattr(settings, f"{name}_RATE_HZ", 24_000),
+                language=getattr(settings, f"{name}_LANGUAGE", "") or "en",
+                address=f"{name}_URL",
+            )
+    return Choice(
+        **parts,
+        whisper=getattr(settings, "WHISPER_MODEL", ""),
+        language=getattr(settings, "STT_LANGUAGE", "") or "en",
+        own_gguf=bool(getattr(settings, "LLM_GGUF_PATH", "")),
+    )

@@ -22,9 +22,9 @@ from webapp.limits import within_limit
 from webapp.providers import downloading
 from webapp.providers.addresses import origin
 from webapp.providers.catalogue import CATALOGUE, BrainModel
-from webapp.providers.chosen import PARTS, for_all
+from webapp.providers.chosen import for_all
 from webapp.providers.downloads import bytes_there, forget
-from webapp.providers.endpoint import Choice, Endpoint
+from webapp.providers.endpoint import PARTS, Choice, Endpoint
 from webapp.providers.forms import ProviderForm, whisper_base_installed
 from webapp.providers.models import Download, Provider
 from webapp.providers.nearby import Nearby, find_nearby

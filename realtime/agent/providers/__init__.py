@@ -24,8 +24,7 @@ from realtime.agent.providers.silero import Silero
 from realtime.agent.providers.smart_turn import SmartTurn
 from realtime.agent.providers.whisper import Whisper
 from realtime.brain import MODEL_NAME, brain_url
-from webapp.providers.chosen import by_settings
-from webapp.providers.endpoint import Choice, Endpoint
+from webapp.providers.endpoint import Choice, Endpoint, by_settings
 
 __all__ = ["build_providers", "with_own"]
 
