@@ -35,6 +35,7 @@ SOUND_WITHIN_S: Final = 10.0
 # Sound that waits to be sent while the line is slow; more is dropped.
 WAITING_FRAMES: Final = 250
 LONGEST_ANSWER_S: Final = 180.0
+LETTERS_A_SECOND: Final = 15.0
 
 
 @dataclass(slots=True)
@@ -73,16 +74,19 @@ class StreamedReply(Reply):
             waiting = np.concatenate([waiting, samples])
             if len(waiting) >= (PART_S if self.sounding else FIRST_PART_S) * SAMPLE_RATE_HZ:
                 cut = quietest_cut(waiting)
-                self._part(waiting[:cut])
+                self._part(waiting[:cut], int(cut / SAMPLE_RATE_HZ * LETTERS_A_SECOND))
                 waiting = waiting[cut:]
         if len(waiting):
-            self._part(waiting)
+            self._part(waiting, len(self._words))
         elif self._words:
             self.recital.begin(self._words.strip())
         self._complete()
 
-    def _part(self, samples: Samples) -> None:
-        words, self._words = self._words.strip(), ""
+    def _part(self, samples: Samples, letters: int) -> None:
+        """Let out some sound, with about as many letters as are spoken in it: nobody says which belong to it."""
+        end = self._words.find(" ", letters)
+        end = len(self._words) if end < 0 else end
+        words, self._words = self._words[:end].strip(), self._words[end:]
         self._play(Speech(samples, None, words), lambda: self.recital.begin(words))
 
 

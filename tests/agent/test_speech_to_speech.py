@@ -176,6 +176,21 @@ async def test_the_sound_is_whole() -> None:
         assert len(sound[0].samples) < SAMPLE_RATE_HZ, "the first part is short, so that it is heard soon"
 
 
+async def test_words_are_heard_when_their_sound_is() -> None:
+    story = (
+        "Once upon a time there was a lighthouse, which had seen more ships than there are stars in any summer night."
+    )
+    async with serving(answer_s=7.0) as server, talking(server.url) as (agent, stage):
+        server.on_response = lambda _: server.answer(story)
+        await until(lambda: agent._open)
+        agent.read("Tell me a story.")
+        await until(lambda: stage.playback().heard_ms > 1500)
+        agent.interrupt()
+        (interrupted,) = stage.of_type("interrupted")
+        assert story.startswith(interrupted["text"])
+        assert 8 < len(interrupted["text"]) < len(story) * 0.7
+
+
 async def test_the_greeting_is_the_avatars_own() -> None:
     async with serving() as server, talking(server.url, "Ahoy, who goes there?") as (_, stage):
         await until(lambda: stage.played)

@@ -9,6 +9,7 @@ from channels.db import database_sync_to_async
 
 from avatars.models import Avatar
 from realtime.agent import ProviderError, Providers
+from realtime.agent.protocols import Message
 from realtime.agent.providers.openai_llm import OpenAiLanguageModel
 from realtime.agent.providers.openai_stt import OpenAiSpeechToText
 from realtime.agent.providers.openai_tts import OpenAiTextToSpeech
@@ -56,6 +57,24 @@ async def test_an_avatars_own_come_first_and_those_of_all_stand_by(
     assert await casting.providers_for(other) == local
     again = await casting.providers_for(avatar)
     assert again.language_model is own.language_model, "connections are kept"
+
+
+async def test_the_demo_brain_that_stands_in_is_told_little(local: Providers, avatar: Avatar) -> None:
+    await choose(Kind.LLM, avatar=avatar, url=URL, model="m")
+    (mind,) = (await Casting(replace(local, small_model=True)).providers_for(avatar)).fallback_minds
+    persona = "You are Ada. " + "You know everything about ships. " * 100
+    asked: list[Message] = [
+        {"role": "system", "content": persona},
+        {"role": "user", "content": "Hello."},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": "Which ship is fastest?"},
+    ]
+    assert [text async for text in mind.reply(asked)]
+    (told,) = local.language_model.asked  # type: ignore[attr-defined]
+    assert told[1:] == asked[-1:]
+    assert told[0]["content"].startswith("You are Ada. You know")
+    assert len(told[0]["content"]) < 400
+    await mind.prepare(asked)
 
 
 async def test_a_mind_of_its_own_is_not_passed_over_for_speech_to_speech(local: Providers, avatar: Avatar) -> None:

@@ -16,7 +16,7 @@ from avatars.models import Avatar
 from tests.agent.stub_server import Stub, stub_server
 from webapp.providers import chosen, nearby
 from webapp.providers.addresses import is_public, wrong_with
-from webapp.providers.catalogue import CATALOGUE
+from webapp.providers.catalogue import CATALOGUE, BrainModel
 from webapp.providers.endpoint import Endpoint
 from webapp.providers.models import Download, Provider
 from webapp.providers.nearby import Nearby, find_nearby
@@ -39,6 +39,16 @@ def _nobody_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr("webapp.providers.views.find_nearby", nobody)
+
+
+@pytest.fixture
+def fetched(settings: Any, tmp_path: Any) -> BrainModel:
+    """A model that lies on this machine."""
+    settings.PARLO_DATA_DIR = tmp_path
+    model = CATALOGUE["qwen2.5-0.5b"]
+    model.file.parent.mkdir()
+    model.file.write_bytes(b"GGUF")
+    return model
 
 
 @pytest.fixture
@@ -270,7 +280,7 @@ def test_another_language_needs_ears_for_it(client: Client, admin: Any, monkeypa
 
 
 @pytest.mark.parametrize("kind", [Kind.LLM, Kind.STT, Kind.TTS])
-def test_saving_one_kind_leaves_the_brain_alone(client: Client, admin: Any, kind: Kind) -> None:
+def test_saving_one_kind_leaves_the_brain_alone(client: Client, admin: Any, fetched: BrainModel, kind: Kind) -> None:
     Provider.objects.create(kind=Kind.LLM, model="qwen2.5-0.5b")
     client.force_login(admin)
     client.post("/settings/providers/", fields(kind))
@@ -281,7 +291,7 @@ def test_saving_one_kind_leaves_the_brain_alone(client: Client, admin: Any, kind
 
 
 def test_the_demo_brain_is_labelled_where_it_answers(
-    client: Client, make_avatar: Callable[..., Avatar], settings: Any
+    client: Client, make_avatar: Callable[..., Avatar], fetched: BrainModel
 ) -> None:
     avatar = make_avatar(visibility=Avatar.Visibility.PUBLIC)
     other = make_avatar(visibility=Avatar.Visibility.PUBLIC)
@@ -297,6 +307,8 @@ def test_the_demo_brain_is_labelled_where_it_answers(
     assert labelled(other)
     Provider.objects.create(kind=Kind.LLM, model="qwen2.5-0.5b")
     assert not labelled(other)
+    fetched.file.unlink()
+    assert labelled(other)
 
 
 def test_admins_are_offered_a_better_one(client: Client, admin: Any, creator: Any) -> None:

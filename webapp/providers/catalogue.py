@@ -48,7 +48,7 @@ CATALOGUE: Final = {
         BrainModel(
             "qwen2.5-0.5b",
             "Qwen2.5 0.5B Instruct",
-            "Small and quick: two cores, little memory. It follows a character, and knows little.",
+            "The smallest that follows a character; it knows little. Two cores will do.",
             "Qwen/Qwen2.5-0.5B-Instruct-GGUF/resolve/9217f5db79a29953eb74d5343926648285ec7e67/qwen2.5-0.5b-instruct-q4_k_m.gguf",
             491_400_032,
             700_000_000,
@@ -58,7 +58,7 @@ CATALOGUE: Final = {
         BrainModel(
             "qwen2.5-1.5b",
             "Qwen2.5 1.5B Instruct",
-            "The one to begin with: holds a conversation, on four cores without a noticeable wait.",
+            "The one to begin with: it holds a conversation. Four cores or more.",
             "Qwen/Qwen2.5-1.5B-Instruct-GGUF/resolve/91cad51170dc346986eccefdc2dd33a9da36ead9/qwen2.5-1.5b-instruct-q4_k_m.gguf",
             1_117_320_736,
             1_500_000_000,
@@ -68,7 +68,7 @@ CATALOGUE: Final = {
         BrainModel(
             "qwen3-4b",
             "Qwen3 4B Instruct 2507",
-            "The cleverest of the three: for eight fast cores or more, else every answer lets you wait.",
+            "The cleverest of the three. Eight fast cores or more, else every answer lets you wait.",
             "unsloth/Qwen3-4B-Instruct-2507-GGUF/resolve/a06e946bb6b655725eafa393f4a9745d460374c9/Qwen3-4B-Instruct-2507-Q4_K_M.gguf",
             2_497_281_120,
             3_200_000_000,

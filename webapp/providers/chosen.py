@@ -31,7 +31,9 @@ def for_all() -> Choice:
                 chosen: Any = {part: _endpoint(row, OPERATOR, public_only=False)}
                 choice = replace(choice, **chosen)
         elif row.kind == Kind.LLM and not choice.own_gguf and row.model in CATALOGUE:
-            choice = replace(choice, brain=row.model)
+            # A file that was removed by hand leaves the demo brain thinking, and that has to be said.
+            if CATALOGUE[row.model].file.is_file():
+                choice = replace(choice, brain=row.model)
         elif row.kind == Kind.STT and not choice.whisper:
             choice = replace(choice, whisper=row.model, language=row.language or "en")
     return choice

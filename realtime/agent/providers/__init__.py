@@ -15,6 +15,7 @@ from realtime.agent.protocols import (
     TurnJudge,
 )
 from realtime.agent.providers import whisper_base
+from realtime.agent.providers.briefed import Briefed
 from realtime.agent.providers.local_tts import LocalTextToSpeech
 from realtime.agent.providers.minilm import MiniLm, minilm_folder
 from realtime.agent.providers.openai_llm import OpenAiLanguageModel
@@ -90,7 +91,8 @@ def with_own(providers: Providers, own: Choice) -> Providers:
         changes["fallback_ears"] = (providers.speech_to_text, *providers.fallback_ears)
     if own.thinking:
         changes["language_model"] = _mind(own.thinking)
-        changes["fallback_minds"] = (providers.language_model, *providers.fallback_minds)
+        standby = Briefed(providers.language_model) if providers.small_model else providers.language_model
+        changes["fallback_minds"] = (standby, *providers.fallback_minds)
         changes.update(demo_brain=False, fallback_demo=providers.demo_brain, conversing=None, **FAR_LIMITS)
     if own.speaking:
         changes["text_to_speech"] = _voice(own.speaking)

@@ -1,5 +1,6 @@
 """`manage.py brain`: the local language model behind an OpenAI-compatible address, and the downloads of others."""
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             except BrainMissing as error:
                 raise CommandError(str(error)) from error
             # Held until the end: the server stops when nothing refers to it any more.
-            server = _serve(str(path), port)
+            server = _serve(str(path), port, threads=1 if choice.demo_brain else larger_threads())
             self.stdout.write(f"The local brain is ready: {path.name} at {server.listening_address}/v1")
         downloads.start()
         while signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, LOOK_EVERY_S) is None:
@@ -75,7 +76,12 @@ def model_file(choice: Choice) -> Path:
     return gguf_path(settings.LLM_GGUF_PATH)
 
 
-def _serve(model: str, port: int) -> Any:
+def larger_threads() -> int:
+    """How many cores a larger model may use: half of them, for the faces need the others."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def _serve(model: str, port: int, *, threads: int) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -85,8 +91,8 @@ def _serve(model: str, port: int) -> Any:
     params.port = port
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS_PER_SLOT
-    # Two threads on two shared cores wait for each other: one is faster.
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    # For the tiny model one is fastest: two threads on two shared cores wait for each other.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_threads_http = SLOTS + 2
     params.cache_ram_mib = CACHE_MIB
     params.verbosity = 0
