@@ -14,7 +14,9 @@ from avatars.build.points import IRIS_SHARE
 from avatars.build.thinplate import ThinPlate
 from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, EyeIds
 from avatars.engine.face.frame import CHIN, INNER_LOWER, INNER_UPPER, OUTER_LOWER, OUTER_UPPER, FaceFrame
+from avatars.engine.face.mouthline import CLOSED_GAP_IOD
 from avatars.engine.face.palette import commonest_skin
+from avatars.engine.perception import lip_opening_iod
 from avatars.engine.portrait import Kind
 
 Array = NDArray[np.float32]
@@ -71,7 +73,10 @@ def fitted_to_drawing(picture: NDArray[np.uint8], landmarks: Array, *, marked: b
     local = _face_coordinates(picture.shape[:2], frame)
     fitted = landmarks.copy()
     mouth = _mouth(lab, stands_out, local, frame, landmarks)
-    if mouth is not None and (marked or not _agrees(mouth, local, frame, landmarks)):
+    # Lips that are shaded keep the mesh's line between them; in flat paint an open mouth has no lips but its edge.
+    flat = kind_of(picture, landmarks, marked=marked) is Kind.DRAWING
+    edged = marked or (flat and lip_opening_iod(landmarks) > CLOSED_GAP_IOD)
+    if mouth is not None and (edged or not _agrees(mouth, local, frame, landmarks)):
         fitted = _with_mouth(fitted, frame, local, mouth)
     for ids in (LEFT_EYE, RIGHT_EYE):
         eye = _eye(stands_out, local, frame, landmarks, ids)
