@@ -121,7 +121,12 @@ BARS: Final[Mapping[str, Bar]] = MappingProxyType(
         "identity_mean": Bar(
             "Likeness while speaking (cosine)", 0.94, None, "One person in two photographs: 0.64 to 0.88."
         ),
-        "upper_ssim": Bar("Eyes and brows unchanged (SSIM)", 0.98, None, "A speaking mouth moves neither."),
+        "upper_ssim": Bar(
+            "Brows and forehead unchanged (SSIM)",
+            0.98,
+            None,
+            "A speaking mouth moves neither; lids may follow a smile.",
+        ),
         "outside_changed_share": Bar(
             "Pixels changed outside the mouth's region", None, 0.0, "Head held still, before the codec: identical."
         ),

@@ -65,7 +65,7 @@ class Measures:
     silence_parted_share: share of silent frames in which the lips are further apart than in the source picture, where
     they are apart by `source_opening_iod`. silence_speed_iod_s: how fast they move in silence.
     lip_speed_p99_iod_s, fast_share, jerk: how abruptly the lips move, see `lips`.
-    identity_min, identity_mean: cosine to the face at rest. upper_ssim: likeness of eyes and brows, head held still.
+    identity_min, identity_mean: cosine to the face at rest. upper_ssim: likeness of brows and forehead, head held still.
     jitter_px: RMS wander of eyes and nose, at 512 pixels, while only the mouth moves.
     outside_changed_share, background_changed_share: pixels that ought to be untouched and are not, head held still and
     in motion. flicker_levels, seam_levels, seam_de: of skin and border of the moving region, head held still.

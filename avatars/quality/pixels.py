@@ -30,30 +30,31 @@ SSIM_SIGMA_PX: Final = 1.5
 SSIM_MEAN: Final = (0.01 * 255) ** 2
 SSIM_CONTRAST: Final = (0.03 * 255) ** 2
 
-MOUTH_REACH_X_IOD: Final = 1.35
-MOUTH_REACH_UP_IOD: Final = 1.3
+MOUTH_REACH_X_IOD: Final = 1.40
+# Above the middle of the eyes.
+LIDS_IOD: Final = 0.25
 CHIN_REACH_IOD: Final = 0.85
 BROWS_IOD: Final = 0.42
 
 
 def moving_region(landmarks: NDArray[np.float32], shape: tuple[int, int]) -> Mask:
-    """What a speaking mouth may move: cheeks up to the lower lids, jaw and neck, 1.35 IOD to either side of the mouth."""
+    """What a speaking mouth may move: from the lids, which a smile that is taken back lowers, to the neck, and aside."""
     frame = FaceFrame.of(landmarks)
     rows, columns = np.indices(shape, np.float32)
-    local = frame.to_face(np.stack([columns, rows], axis=-1))
+    pixels = np.stack([columns, rows], axis=-1)
+    local = frame.to_face(pixels)
     chin = float(frame.to_face(landmarks[CHIN : CHIN + 1, :2])[0, 1])
-    x, y = local[..., 0], local[..., 1]
-    return np.asarray((np.abs(x) < MOUTH_REACH_X_IOD) & (y > -MOUTH_REACH_UP_IOD) & (y < chin + CHIN_REACH_IOD))
+    below_lids = (pixels - frame.eyes_middle) @ frame.down > -LIDS_IOD * frame.iod_px
+    return np.asarray(
+        (np.abs(local[..., 0]) < MOUTH_REACH_X_IOD) & below_lids & (local[..., 1] < chin + CHIN_REACH_IOD)
+    )
 
 
 def upper_face(landmarks: NDArray[np.float32], shape: tuple[int, int]) -> Mask:
-    """Eyes, brows and forehead: the face above the middle of the eyes' lower lids."""
-    frame = FaceFrame.of(landmarks)
+    """Brows and forehead: the face above what a speaking mouth may move."""
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [landmarks[list(FACE_OVAL), :2].round().astype(np.int32)], 1)
-    rows, columns = np.indices(shape, np.float32)
-    offset = np.stack([columns, rows], axis=-1) - frame.eyes_middle
-    return (mask > 0) & (offset @ frame.down < 0.12 * frame.iod_px)
+    return (mask > 0) & ~moving_region(landmarks, shape)
 
 
 def forehead(landmarks: NDArray[np.float32], shape: tuple[int, int]) -> Mask:

@@ -42,7 +42,7 @@ class Held:
     """What is seen while the head is held still and only the mouth moves, a value for each of m frames.
 
     outside_changed: share of the pixels outside the moving region that differ from the face at rest.
-    upper_ssim: structural similarity of eyes, brows and forehead to the face at rest.
+    upper_ssim: structural similarity of brows and forehead to the face at rest.
     flicker: step of the skin of the forehead from frame to frame, in levels.
     seam, seam_de: the border of the moving region, see `pixels.seam`.
     """
