@@ -166,3 +166,23 @@ def test_without_a_secure_origin_the_microphone_is_explained(product: Product) -
 
 def _insecure(page: Page) -> None:
     page.add_init_script("Object.defineProperty(window, 'isSecureContext', {value: false});")
+
+
+def test_a_conversation_may_go_through_the_relay_alone(product: Product) -> None:
+    script = "from avatars.models import Avatar; print(Avatar.objects.get(demo_key='nell').code)"
+    avatar = product.manage("shell", "-v", "0", "-c", script).strip()
+
+    def change(message: dict[str, Any]) -> None:
+        if message["type"] == "ready":
+            message["ice_policy"] = "relay"
+
+    with visitor(None) as page:
+        page.route_web_socket("**/ws/talk/**", lambda socket: between(socket, change, lost=False))
+        page.goto(f"{product.url}/a/{avatar}/talk/")
+        page.click("#talk:enabled")
+        wait_until(
+            page, "document.documentElement.dataset.phase === 'live' && 'picture' in document.documentElement.dataset"
+        )
+        page.click("#debug-toggle")
+        expect(page.locator("#debug-connection")).to_contain_text("relay")
+        page.click("#hangup")
