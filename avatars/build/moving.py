@@ -1,6 +1,7 @@
 """From a video file to a portrait that moves: everything of a build that is about a clip's face."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from avatars.build.clip import Clip, open_clip
 from avatars.build.cutout import character_matte, clean_plate
 from avatars.build.framing import EXTENDED_WARNING, Frame, Shot, cut, frame_around, frame_figure
 from avatars.build.harvest import IOD_MIN_PX, candidates, upper_teeth
+from avatars.build.inside import inside_colours
 from avatars.build.inspection import Findings, measure_light
 from avatars.build.loop import Loop, Seam
 from avatars.build.neutral import RestingFace
@@ -87,6 +89,9 @@ def draft_moving(
     shown = _shown(clip, track, stretch, frame, size)
     teeth = upper_teeth(shown, first, face.landmarks)
     footage = Footage(packets, _poses(loop, rest), teeth, BLUR_PER_SCALE * scale if scale > BLUR_FROM else 0.0)
+    portrait = Portrait(first, face.landmarks, matte, plate, kind, footage=footage)
+    inside = inside_colours(clip, track, stretch, frame, size, portrait)
+    portrait = replace(portrait, footage=replace(footage, inside=inside.colours))
     findings.measures |= {
         "pose_deg": [round(value, 1) for value in face.pose_deg],
         "iod_px": round(face.iod_px / scale, 1),
@@ -99,10 +104,11 @@ def draft_moving(
         "loop_from_s": round(float(track.times_s[stretch.first]), 2),
         "loop_seam": round(seam.ratio, 2),
         "own_teeth": teeth is not None,
+        "mouth_db": [None if db is None else round(db, 2) for db in (inside.before_db, inside.after_db)],
         "mouth_share_laid_over": round(loop.patched, 3),
     }
     return Drafted(
-        portrait=Portrait(first, face.landmarks, matte, plate, kind, footage=footage),
+        portrait=portrait,
         findings=findings,
         faces_found=track.faces,
         source_kind=SourceKind.VIDEO,

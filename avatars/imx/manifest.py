@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -22,6 +22,8 @@ SIDE_MIN_PX: Final = 64
 SIDE_MAX_PX: Final = 4096
 TEXT_MAX: Final = 2000
 BLUR_MAX_PX: Final = 16.0
+INSIDE_COUNT: Final = 4
+INSIDE_MAX: Final = 255.0
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -65,10 +67,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class MovingPicture:
-    """The footage of a face from a video: how many pictures it has, and their softness; see `Footage`."""
+    """The footage of a face from a video: how many pictures it has, their softness, the colours inside the mouth: a
+    scale, and an offset of B, G and R; see `Footage`."""
 
     frames: int
     blur_px: float
+    inside: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Manifest:
             "members": {name: {"size": one.size, "sha256": one.sha256} for name, one in self.members.items()},
         }
         if self.moving is not None:
-            content["moving"] = {"frames": self.moving.frames, "blur_px": self.moving.blur_px}
+            content["moving"] = asdict(self.moving)
         return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
     @classmethod
@@ -182,7 +186,12 @@ def _moving(value: dict[str, Any]) -> MovingPicture:
     blur_px = float(value["blur_px"])
     if not 0 <= blur_px <= BLUR_MAX_PX:
         raise ValueError(blur_px)
-    return MovingPicture(_whole(value["frames"], 2, FRAMES_MAX), blur_px)
+    inside = value.get("inside")
+    if inside is not None:
+        inside = tuple(float(one) for one in inside)
+        if len(inside) != INSIDE_COUNT or not all(abs(one) <= INSIDE_MAX for one in inside):
+            raise ValueError(inside)
+    return MovingPicture(_whole(value["frames"], 2, FRAMES_MAX), blur_px, inside)
 
 
 def _text(value: object) -> str:

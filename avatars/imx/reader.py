@@ -125,7 +125,8 @@ class Imx:
             teeth = self._picture(MemberName.TEETH, cv2.IMREAD_UNCHANGED)
             if teeth.ndim != 3 or teeth.shape[2] != 4 or teeth.dtype != np.uint8:
                 raise CorruptImx(_DAMAGED)
-        return Footage(packets, poses, teeth, moving.blur_px)
+        inside = None if moving.inside is None else np.array(moving.inside, np.float32)
+        return Footage(packets, poses, teeth, moving.blur_px, inside)
 
     def _array(self, name: MemberName, expected: tuple[int, ...]) -> NDArray[np.float32]:
         file = io.BytesIO(self.read(name))

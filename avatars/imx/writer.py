@@ -45,7 +45,10 @@ def write_imx(
         if footage.teeth is not None:
             members[MemberName.TEETH] = encode_png(footage.teeth)
     listed = {str(name): Member(len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()}
-    moving = None if footage is None else MovingPicture(len(footage), footage.blur_px)
+    moving = None
+    if footage is not None:
+        inside = None if footage.inside is None else tuple(float(value) for value in footage.inside)
+        moving = MovingPicture(len(footage), footage.blur_px, inside)
     written = replace(manifest, moving=moving, members=listed)
     # What is written must be readable: the reader's own checks are the judge.
     Manifest.from_json(written.to_json())

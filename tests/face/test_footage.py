@@ -60,12 +60,14 @@ def test_footage_is_drawn_by_a_renderer_of_its_own(rig: Rig) -> None:
 
 @pytest.mark.skipif(not available(), reason="the face kernel has not been compiled")
 @pytest.mark.parametrize("scalar", [False, True], ids=["vector", "scalar"])
-@pytest.mark.parametrize("blur_px", [0.0, 1.6])
+@pytest.mark.parametrize(("blur_px", "inside"), [(0.0, None), (1.6, None), (1.6, (0.85, 5, 10, 30))])
 @pytest.mark.parametrize("source", [MONA_LISA, ASTRONAUT], ids=["closed", "open"])
 def test_the_kernel_draws_what_the_readable_renderer_draws(
-    footage: Footage, source: Path, blur_px: float, *, scalar: bool
+    footage: Footage, source: Path, blur_px: float, inside: tuple[float, ...] | None, *, scalar: bool
 ) -> None:
-    rig = Rig.from_portrait(replace(portrait_of(source), footage=replace(footage, blur_px=blur_px)))
+    colours = None if inside is None else np.array(inside, np.float32)
+    posed = replace(footage, blur_px=blur_px, inside=colours)
+    rig = Rig.from_portrait(replace(portrait_of(source), footage=posed))
     truth, kernel = FootageRenderer(rig), KernelFootageRenderer(rig, scalar=scalar)
     for number in range(FRAMES):
         frame = (SPEAKING, SEALED, rest())[number % 3]

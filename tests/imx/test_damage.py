@@ -288,6 +288,8 @@ def test_footage_of_another_size_is_noticed(moving_avatar: Path, tmp_path: Path)
         {"frames": 1, "blur_px": 0},
         {"frames": 10**6, "blur_px": 0},
         {"frames": 6, "blur_px": -1},
+        {"frames": 6, "blur_px": 0, "inside": [1, 2]},
+        {"frames": 6, "blur_px": 0, "inside": [1, 0, 0, 1e9]},
     ],
 )
 def test_damaged_facts_about_footage_are_refused(moving_avatar: Path, tmp_path: Path, moving: Any) -> None:

@@ -112,7 +112,8 @@ def any_footage(width: int, height: int, frames: int = 6, *, teeth: bool = False
     poses = np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (frames, 1, 1))
     poses[1:, :, 2] = random.uniform(-5, 5, (frames - 1, 2))
     own = random.integers(0, 255, (height, width, 4)).astype(np.uint8) if teeth else None
-    return Footage(tuple(encode(pictures, width, height)), poses, own, 0.75)
+    inside = np.array([0.9, 3, 4, 30.5], np.float32) if teeth else None
+    return Footage(tuple(encode(pictures, width, height)), poses, own, 0.75, inside)
 
 
 @pytest.mark.parametrize("teeth", [False, True])
@@ -130,6 +131,9 @@ def test_footage_survives(tmp_path: Path, teeth: bool) -> None:
     assert read.footage.packets == footage.packets
     assert np.array_equal(read.footage.poses, footage.poses)
     assert read.footage.blur_px == footage.blur_px
+    assert (read.footage.inside is None) is not teeth
+    if read.footage.inside is not None and footage.inside is not None:
+        assert np.array_equal(read.footage.inside, footage.inside)
     assert (read.footage.teeth is None) is not teeth
     if read.footage.teeth is not None and footage.teeth is not None:
         assert np.array_equal(read.footage.teeth, footage.teeth)

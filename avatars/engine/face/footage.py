@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import CONTROL_COUNT, Controls, clipped
+from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.healing import heal
 from avatars.engine.face.i420 import Picture, bgr_of, i420_of, planes
+from avatars.engine.face.interior import Opening
+from avatars.engine.face.palette import LUMA_BGR
 from avatars.engine.face.renderer import MOUTH_MARGIN_IOD, ROTATION, FaceRenderer
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.sampling import sample
@@ -23,6 +26,12 @@ from avatars.engine.face.weights import RELAX, shape_weights
 from avatars.engine.footage import Reel
 
 STILL: Final = 1e-3
+MEASURED_GAP_IOD: Final = (0.02, 0.05)
+# A pixel whose luma, of `LUMA_RANGE` of its full range, changed by so much is new altogether; so far beyond a new one
+# softening goes on.
+FRESH: Final = 8.0
+LUMA_RANGE: Final = 219 / 255
+NEAR_GAIN: Final = 2.5
 
 Array = NDArray[np.float32]
 
@@ -66,10 +75,16 @@ class FootageRenderer(FaceRenderer):
         return out
 
     def _speak(self, out: Picture, pose: "_Pose", controls: Controls) -> None:
-        """Draw the mouth into an I420 picture; what lies outside the region of its fields is not touched."""
         weights = shape_weights(controls, self.rig.portrait.kind, source_is_open=self.rig.mouth.is_open)
-        if float(np.abs(weights).max()) <= STILL:
-            return
+        if float(np.abs(weights).max()) > STILL:
+            self._draw_over(out, pose, weights, controls)
+
+    def draw_over(self, out: Picture, weights: Array, controls: Controls) -> None:
+        """Draw a mouth of these weights into an I420 picture in which the face is where the portrait has it."""
+        self._draw_over(out, self._poses[0], weights, controls)
+
+    def _draw_over(self, out: Picture, pose: "_Pose", weights: Array, controls: Controls) -> None:
+        """Draw the mouth into an I420 picture; what lies outside the region of its fields is not touched."""
         across = pose.forward(self._reach)
         size = np.array([self.width, self.height])
         left, top = (np.clip(np.floor(across.min(axis=0)).astype(int), 0, size - 2) // STEP_PX * STEP_PX).tolist()
@@ -151,11 +166,28 @@ class FootageRenderer(FaceRenderer):
         if not self._blur_px:
             self._draw_mouth(weights, controls)
             return
-        before = self._warped[self._mouth_box].astype(np.float32)
-        self._draw_mouth(weights, controls)
         target = self._warped[self._mouth_box]
-        drawn = cv2.GaussianBlur(target - before, (0, 0), self._blur_px)
-        np.copyto(target, np.clip(before + drawn + 0.5, 0, 255).astype(np.uint8))
+        before = target.astype(np.float32)
+        self._draw_mouth(weights, controls)
+        sharp = target.astype(np.float32)
+        new = np.minimum(1, np.abs((sharp - before) @ LUMA_BGR) * np.float32(LUMA_RANGE / FRESH))
+        # As far as the blur of what is new reaches, and no farther: the skin has its own softness.
+        near = np.minimum(1, NEAR_GAIN * _blurred(new, self._blur_px))
+        soft = _blurred(sharp, self._blur_px)
+        np.copyto(target, np.clip(sharp + (soft - sharp) * near[..., None] + 0.5, 0, 255).astype(np.uint8))
+
+    def _inside(self, opening: Opening) -> Array:
+        """The picture behind the lips in the person's own colours, where they are known."""
+        drawn = super()._inside(opening)
+        footage = self.rig.portrait.footage
+        if footage is None or footage.inside is None:
+            return drawn
+        scale, offset = footage.inside[0], footage.inside[1:]
+        # A slit is a shadow and no inside, so its colours were not measured; own teeth have their own.
+        amount = smoothstep(*MEASURED_GAP_IOD, opening.height)
+        if opening.own_alpha is not None:
+            amount = amount * (1 - opening.own_alpha)
+        return np.asarray(drawn + (drawn * (scale - 1) + offset) * amount[..., None], np.float32)
 
     def _heal_at(self, places: Array, relax: float) -> None:
         """Lips instead of what an open portrait shows between them, fetched from these places of it."""
@@ -168,6 +200,10 @@ class FootageRenderer(FaceRenderer):
         large = cv2.resize(factors, (columns * STEP_PX, rows * STEP_PX), interpolation=cv2.INTER_LINEAR)
         height, width = self._warped.shape[:2]
         cv2.multiply(self._warped, large[:height, :width], dst=self._warped, dtype=cv2.CV_8U)
+
+
+def _blurred(values: Array, sigma_px: float) -> Array:
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 class _Pose:

@@ -239,7 +239,7 @@ class FaceRenderer:
                 float(controls[Control.ROUND]), float(controls[Control.TONGUE]), float(controls[Control.PRESS]),
                 own, alpha,
             )  # fmt: skip
-            inside = draw_interior(opening, rig.palette, rig.portrait.kind, iod)
+            inside = self._inside(opening)
             within *= float(smoothstep(0.006, 0.03, widest))
             picture += (np.clip(inside, 0, 255) - picture) * within[..., None]
         if rig.mouth.is_open and weights[RELAX] > 0.5:
@@ -249,6 +249,10 @@ class FaceRenderer:
             else:
                 self._drawn_line(picture, x, y, seam, gap)
         np.copyto(target, np.clip(picture + 0.5, 0, 255).astype(np.uint8))
+
+    def _inside(self, opening: Opening) -> Array:
+        """The picture behind the lips."""
+        return draw_interior(opening, self.rig.palette, self.rig.portrait.kind, self.rig.frame.iod_px)
 
     def _drawn_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array) -> None:
         """Where the lips of an open drawn mouth meet: one stroke from corner to corner."""

@@ -27,6 +27,11 @@
 #define CONTOUR_MAX 64
 /* How far softening reaches: three sigmas of 4 px. */
 #define SOFT_REACH 12
+/* Rows of scratch: two rings of softening rows, and for each the one they are made of. */
+#define ROW_COUNT (2 * (2 * SOFT_REACH + 2))
+/* A pixel that changed by so much is new altogether; so far beyond a new one softening goes on. */
+#define FRESH 8.0f
+#define NEAR_GAIN 2.5f
 #define TABLE 256
 #define TOOTH_TABLE 256
 #define TOOTH_REACH 0.5f
@@ -60,6 +65,8 @@ typedef struct {
 
 typedef struct {
     float cavity[3], tongue[3], tooth[3], lip_upper[3], lip_lower[3], line[3];
+    /* What brings all of this inside a mouth to the person's own: how much contrast is added, and a colour. */
+    float contrast, shift[3];
 } Colours;
 
 typedef struct {
@@ -243,7 +250,7 @@ typedef struct {
     float *light, *tint_u, *tint_v;
     float *forward[2], *back[2], *gain;
     float *nodes_row[6];
-    float *rows[40];
+    float *rows[ROW_COUNT];
     uint8_t *bytes[4];
 } Memory;
 
@@ -264,7 +271,7 @@ static size_t lay_out(const Avatar *a, float *memory, Memory *m) {
     m->gain = memory + used;
     used += region;
     for (int i = 0; i < 6; i++, used += m->stride + 2) m->nodes_row[i] = memory + used;
-    for (int i = 0; i < 40; i++, used += m->row_length) m->rows[i] = memory + used;
+    for (int i = 0; i < ROW_COUNT; i++, used += m->row_length) m->rows[i] = memory + used;
     for (int i = 0; i < 4; i++, used += m->row_length / 4 + 8) m->bytes[i] = (uint8_t *)(memory + used);
     return used;
 }
@@ -743,6 +750,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             up_rise[i] = a->upper_teeth[2 * k + 1];
         }
     float seen = 1 - a->hidden_by_rounding * f->rounding;
+    float own_tint = smooth(0.02f, 0.05f, o->widest);
     float press = f->press > 0.5f ? 0.03f : 0, band = fmaxf(0.004f, fminf(0.020f, 0.16f * o->widest));
     INDEPENDENT
     for (int i = 0; i < n; i++) {
@@ -782,6 +790,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
         float lip_up = 0.85f * rim * smooth(1.1f * band, 0.15f * band, depth);
         float lip_low = 0.90f * rim * smooth(1.25f * band, 0.1f * band, from_lower);
         float highlight = planes == 1 ? WHITE_Y * 0.5f * 0.16f * bell(from_lower - 0.45f * band, 0.3f * band) : 0;
+        float tint = has_own ? own_tint * (1 - own_alpha[i]) : own_tint;
         for (int p = 0; p < planes; p++) {
             int k = first + p;
             float v = c->cavity[k] * cavity;
@@ -801,7 +810,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             v *= enclosed;
             v += (c->lip_upper[k] - v) * lip_up;
             v += (c->lip_lower[k] + highlight - v) * lip_low;
-            out[p][i] = v;
+            out[p][i] = v + (v * c->contrast + c->shift[k]) * tint;
         }
     }
 }
@@ -1284,10 +1293,12 @@ static void drawn_line(Drawing *d) {
 
 /* ---- over footage ---- */
 
-/* What was drawn into the mouth's box, made as soft as the picture around it: the difference, blurred both ways. */
+/* What was drawn into the mouth's box, made as soft as the picture around it where it differs from it; both what is
+   there and how much of it is new are blurred, both ways. */
 static void soften(Drawing *d) {
     const Mouth *o = &d->mouth;
-    float weights[2 * SOFT_REACH + 1], *rows[2 * SOFT_REACH + 1];
+    float weights[2 * SOFT_REACH + 1], *rows[2][2 * SOFT_REACH + 1];
+    const int ring = 2 * SOFT_REACH + 2;
     for (int half = 0; half < 2; half++) {
         int width = d->a->width >> half;
         int x0 = (o->left > 0 ? o->left : 0) >> half, x1 = (o->right < d->a->width ? o->right : d->a->width) >> half;
@@ -1301,30 +1312,41 @@ static void soften(Drawing *d) {
             const uint8_t *before = d->s->before + (out - d->out[0]);
             /* The rows of the blur across wait here until those above and below them are known. */
             for (int y = y0 - reach; y < y1 + reach; y++) {
-                float *across = d->m.rows[(y + 4 * (2 * reach + 1)) % (2 * reach + 1)];
-                float *change = d->m.rows[2 * SOFT_REACH + 1];
-                memset(change, 0, n * sizeof *change);
-                if (y >= y0 && y < y1) {
-                    const uint8_t *now = out + (ptrdiff_t)y * width + x0, *was = before + (ptrdiff_t)y * width + x0;
-                    for (int i = 0; i < n; i++) change[i] = (float)now[i] - was[i];
+                int slot = (y + 4 * (2 * reach + 1)) % (2 * reach + 1), from = y < y0 ? y0 : y >= y1 ? y1 - 1 : y;
+                float *across = d->m.rows[slot], *across_new = d->m.rows[ring + slot];
+                float *sharp = d->m.rows[ring - 1], *fresh = d->m.rows[2 * ring - 1];
+                /* Rows that are done are soft already: what is below the last of them is all that is still asked for. */
+                const uint8_t *now = out + (ptrdiff_t)from * width + x0, *was = before + (ptrdiff_t)from * width + x0;
+                for (int i = 0; i < n; i++) {
+                    sharp[i] = now[i];
+                    fresh[i] = fminf(fabsf((float)now[i] - was[i]) / FRESH, 1);
                 }
                 for (int i = 0; i < n; i++) {
-                    float total = 0;
+                    float total = 0, total_new = 0;
                     for (int k = -reach; k <= reach; k++) {
                         int at = i + k < 0 ? 0 : i + k >= n ? n - 1 : i + k;
-                        total += weights[k + reach] * change[at];
+                        total += weights[k + reach] * sharp[at];
+                        total_new += weights[k + reach] * fresh[at];
                     }
                     across[i] = total / sum;
+                    across_new[i] = total_new / sum;
                 }
                 int row = y - reach;
                 if (row < y0) continue;
-                for (int k = 0; k <= 2 * reach; k++) rows[k] = d->m.rows[(row - reach + k + 4 * (2 * reach + 1)) % (2 * reach + 1)];
+                for (int k = 0; k <= 2 * reach; k++) {
+                    int slot_of = (row - reach + k + 4 * (2 * reach + 1)) % (2 * reach + 1);
+                    rows[0][k] = d->m.rows[slot_of];
+                    rows[1][k] = d->m.rows[ring + slot_of];
+                }
                 uint8_t *line = out + (ptrdiff_t)row * width + x0;
-                const uint8_t *old = before + (ptrdiff_t)row * width + x0;
                 for (int i = 0; i < n; i++) {
-                    float total = 0;
-                    for (int k = 0; k <= 2 * reach; k++) total += weights[k] * rows[k][i];
-                    line[i] = byte_of(old[i] + total / sum);
+                    float total = 0, total_new = 0;
+                    for (int k = 0; k <= 2 * reach; k++) {
+                        total += weights[k] * rows[0][k][i];
+                        total_new += weights[k] * rows[1][k][i];
+                    }
+                    float near = fminf(NEAR_GAIN * total_new / sum, 1);
+                    line[i] = byte_of(line[i] + (total / sum - line[i]) * near);
                 }
             }
         }

@@ -31,7 +31,11 @@ class EyeStruct(Structure):
 class ColoursStruct(Structure):
     """The palette in linear YUV."""
 
-    _fields_ = tuple((name, c_float * 3) for name in ("cavity", "tongue", "tooth", "lip_upper", "lip_lower", "line"))
+    _fields_ = (
+        *((name, c_float * 3) for name in ("cavity", "tongue", "tooth", "lip_upper", "lip_lower", "line")),
+        ("contrast", c_float),
+        ("shift", c_float * 3),
+    )
 
 
 class AvatarStruct(Structure):

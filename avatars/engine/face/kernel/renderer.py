@@ -162,6 +162,8 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
     head, upper, lower = (np.ascontiguousarray(a, np.float32) for a in (rig.head.fields, fields.upper, fields.lower))
     eyes, eye_maps = zip(*(_eye(eye) for eye in rig.eyes), strict=True)
     palette = rig.palette
+    footage = portrait.footage
+    inside = None if footage is None else footage.inside
     colours = ColoursStruct(
         *(
             tuple(linear_yuv(colour))
@@ -169,7 +171,9 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
                 *(palette.cavity, palette.tongue, palette.tooth),
                 *(palette.lip * UPPER_LIP_INSIDE, palette.lip * LOWER_LIP_INSIDE, palette.skin * DRAWN_LINE_SHADE),
             )
-        )
+        ),
+        0.0 if inside is None else float(inside[0]) - 1,
+        tuple(linear_yuv(np.zeros(3) if inside is None else inside[1:])),
     )
     region_rows, region_columns = fields.shape
     frame = rig.frame
