@@ -15,7 +15,7 @@ from realtime.agent.providers.openai_stt import OpenAiSpeechToText
 from realtime.agent.providers.openai_tts import OpenAiTextToSpeech
 from realtime.casting import Casting
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
-from webapp.providers.endpoint import Choice
+from webapp.providers.endpoint import Choice, Endpoint
 from webapp.providers.models import Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,11 +77,18 @@ async def test_the_demo_brain_that_stands_in_is_told_little(local: Providers, av
     await mind.prepare(asked)
 
 
-async def test_a_mind_of_its_own_is_not_passed_over_for_speech_to_speech(local: Providers, avatar: Avatar) -> None:
+async def test_what_an_avatar_chose_itself_comes_before_speech_to_speech_for_all(
+    local: Providers, avatar: Avatar, make_avatar: Callable[..., Avatar]
+) -> None:
+    for_all = Endpoint("wss://all.example.org/v1", "m")
+    casting = Casting(replace(local, conversing=for_all))
+    assert (await casting.providers_for(avatar)).conversing == for_all
     await choose(Kind.LLM, avatar=avatar, url=URL, model="m")
-    conversing = Choice(conversing=None)
-    casting = Casting(replace(local, conversing=None), conversing)
     assert (await casting.providers_for(avatar)).conversing is None
+    await choose(Kind.REALTIME, avatar=avatar, url="wss://own.example.org/v1", model="m")
+    its_own = (await casting.providers_for(avatar)).conversing
+    assert its_own
+    assert (its_own.url, its_own.public_only) == ("wss://own.example.org/v1", True)
 
 
 async def test_an_admins_choice_holds_from_the_next_session_on(

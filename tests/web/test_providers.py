@@ -39,6 +39,7 @@ def _nobody_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr("webapp.providers.views.find_nearby", nobody)
+    monkeypatch.setattr("webapp.providers.views.brain_ready", lambda url: True)
 
 
 @pytest.fixture
@@ -371,6 +372,15 @@ def test_a_model_is_asked_for_stopped_used_and_removed(
     assert not model.file.exists()
     client.post("/settings/brain/models/nothing/", {"act": "fetch"})
     assert not Download.objects.exists()
+
+
+def test_a_brain_that_does_not_answer_is_told(client: Client, admin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.force_login(admin)
+    assert "does not answer at the moment" not in client.get("/settings/brain/").content.decode()
+    monkeypatch.setattr("webapp.providers.views.brain_ready", lambda url: False)
+    assert "does not answer at the moment" in client.get("/settings/brain/").content.decode()
+    Provider.objects.create(kind=Kind.LLM, url="http://127.0.0.1:11434/v1", model="llama")
+    assert "does not answer at the moment" not in client.get("/settings/brain/").content.decode()
 
 
 # Servers nearby

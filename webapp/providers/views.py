@@ -1,5 +1,6 @@
 """Pages of providers: the brain of the installation, what all avatars use, what one avatar uses of its own."""
 
+import os
 import shutil
 from collections.abc import Callable
 from functools import wraps
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from avatars.models import Avatar
 from avatars.studio import editable
+from realtime.brain import brain_ready, brain_url
 from webapp.limits import within_limit
 from webapp.providers import downloading
 from webapp.providers.addresses import origin
@@ -56,7 +58,15 @@ def for_admins(view: View) -> View:
 @require_safe
 def brain(request: HttpRequest) -> HttpResponse:
     """Show who thinks, what else runs on this machine, and what can be fetched."""
-    return render(request, "settings/brain.html", {**_brain_state(), "nearby": async_to_sync(find_nearby)()})
+    state = _brain_state()
+    here = not (state["choice"].thinking or settings.LLM_URL)
+    context = {
+        **state,
+        "nearby": async_to_sync(find_nearby)(),
+        "silent": here and not brain_ready(brain_url(settings.BRAIN_PORT)),
+        "memory_gb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9,
+    }
+    return render(request, "settings/brain.html", context)
 
 
 @for_admins
