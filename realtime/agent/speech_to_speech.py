@@ -11,7 +11,7 @@ import numpy as np
 from avatars.engine.performer import Activity
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
 from realtime.agent import phrases
-from realtime.agent.agent import TEXT_LETTERS, Agent
+from realtime.agent.agent import CHECK_EVERY_S, STARVED_AFTER_S, TEXT_LETTERS, Agent
 from realtime.agent.bearing import Bearing
 from realtime.agent.cues import Triggers
 from realtime.agent.dialogue import system_prompt
@@ -23,6 +23,7 @@ from realtime.agent.providers.openai_realtime import RealtimeLine, sound_of
 from realtime.agent.providers.openai_tts import FIRST_PART_S, PART_S, quietest_cut
 from realtime.agent.providers.resampling import Resampler
 from realtime.agent.reply import Reply, Theatre
+from realtime.agent.sentences import Passage
 from realtime.agent.standby import Standby
 from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.taskset import TaskSet
@@ -87,7 +88,8 @@ class StreamedReply(Reply):
         end = self._words.find(" ", letters)
         end = len(self._words) if end < 0 else end
         words, self._words = self._words[:end].strip(), self._words[end:]
-        self._play(Speech(samples, None, words), lambda: self.recital.begin(words))
+        cues = self._cues(Passage(words))
+        self._play(Speech(samples, None, words), lambda: self.recital.begin(words, cues))
 
 
 class SpeechToSpeechAgent:
@@ -158,6 +160,7 @@ class SpeechToSpeechAgent:
                     # With what lies before the first word, which was withheld.
                     sent = self._ears.recorder.samples()
                 elif step is Step.TRANSCRIBE:
+                    self._stage.user_paused()
                     # Nobody waits for words here: the silence alone ends the turn.
                     self._turn_taking.transcribed("")
                 elif step is Step.COMMIT:
@@ -236,9 +239,12 @@ class SpeechToSpeechAgent:
             await self._line.send_sound(self._resampler.push(await self._microphone.get()))
 
     async def _watch(self) -> None:
-        """Notice an answer that does not come."""
+        """Notice an answer that does not come, and a microphone that is switched off in the middle of a sentence."""
         while True:
-            await asyncio.sleep(SOUND_WITHIN_S / 10)
+            await asyncio.sleep(CHECK_EVERY_S)
+            if self._turn_taking.speaking and self._clock() - self._ears.heard_s > STARVED_AFTER_S:
+                # A second of silence, by which the server hears the end as well.
+                self.hear(np.zeros(HEARING_RATE_HZ, np.float32))
             if self._answer_due_s is not None and self._clock() > self._answer_due_s:
                 raise ProviderError("The speech-to-speech model did not answer in time.")
 
@@ -340,6 +346,8 @@ class SpeechToSpeechAgent:
 
     def _caption_user(self, turn: int, text: str) -> None:
         self._stage.send({"type": "caption", "who": "user", "turn": turn, "text": text, "final": True})
+        if cue := self._theatre.triggers.by_user(text):
+            self._stage.play_gesture(cue)
 
     # When it fails
 

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
-from realtime.agent import AgentSettings, Providers, SpeechToSpeechAgent, agent_for, phrases
+from realtime.agent import AgentSettings, Cue, Providers, SaidBy, SpeechToSpeechAgent, Trigger, agent_for, phrases
 from realtime.agent.agent import Agent
 from realtime.agent.protocols import ProviderError
 from realtime.agent.providers.openai_realtime import RealtimeLine, try_line, websocket_url
@@ -113,7 +113,9 @@ async def talking(url: str, greeting: str = "") -> AsyncIterator[tuple[Any, Fake
         FakeVoiceActivity,
         conversing=Endpoint(url, "gpt-realtime", KEY, voice="cedar"),
     )
-    agent = agent_for(AgentSettings("You are a lighthouse.", greeting, name="Ada"), providers, stage)
+    triggers = (Trigger(("paris",), Cue("nod")), Trigger(("capital",), Cue("smile"), SaidBy.USER))
+    settings = AgentSettings("You are a lighthouse.", greeting, name="Ada", triggers=triggers)
+    agent = agent_for(settings, providers, stage)
     assert isinstance(agent, SpeechToSpeechAgent)
     await agent.start()
     try:
@@ -161,6 +163,8 @@ async def test_a_turn_from_voice_to_voice() -> None:
         assert {turn for turn, _ in stage.played} == {1}
         await until(lambda: any(ANSWER in e["text"] for e in stage.of_type("caption") if e["who"] == "avatar"))
         assert {"listening", "thinking", "speaking"} <= set(stage.states())
+        await until(lambda: len(stage.gestures) == 2)
+        assert [word for word, _ in stage.gestures] == ["smile", "nod"]
         await until(lambda: stage.of_type("latency"))
         assert "first_audio" in stage.of_type("latency")[0]["marks"]
 
@@ -240,6 +244,15 @@ async def test_speaking_over_it_stops_it_at_once(how: str) -> None:
             await server.end_turn("And now?")
         await until(lambda: len(stage.played) > played)
         assert stage.played[-1][0] == (1 if how == "button" else 2)
+
+
+async def test_a_microphone_that_goes_off_in_a_sentence_ends_the_turn() -> None:
+    async with serving() as server, talking(server.url) as (agent, _):
+        await until(lambda: agent._open)
+        await hear(agent, 0.9, 960)
+        await until(lambda: sum(map(len, server.sound)) > 1.8 * SAMPLE_RATE_HZ)
+        assert not np.concatenate(server.sound)[-SAMPLE_RATE_HZ // 2 :].any()
+        assert not agent._turn_taking.speaking
 
 
 async def test_the_server_never_hears_the_avatar() -> None:
