@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avatars.build import FacePoints, picture_portrait
+from avatars.demo import DEMO_FILE
 from avatars.engine.controls import Control, Controls, rest
 from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, FaceFrame
@@ -16,6 +17,7 @@ from avatars.engine.portrait import Kind, Portrait
 from tests.material import RACCOON, RACCOON_POINTS
 
 SKIN, MOUTH, TONGUE, WHITE, SCARF = (90, 200, 120), (30, 40, 200), (60, 120, 240), (245, 245, 245), (40, 40, 160)
+PLUVIO = DEMO_FILE.with_name("pluvio.png")
 POINTS = FacePoints((220, 240), (380, 240), (240, 395), (360, 395), (300, 420), (300, 478))
 
 
@@ -153,3 +155,11 @@ def test_a_face_that_is_found_has_its_drawn_mouth_too(tmp_path: Path) -> None:
     assert still > 500
     assert count(shown(made, JAW=0.1, SEAL=1.0, PRESS=0.6), MOUTH) < 0.2 * still
     assert count(shown(made, JAW=0.9), MOUTH) > 0.5 * still
+
+
+def test_shaded_lips_keep_the_line_between_them() -> None:
+    """The mesh sees the drawn robot's lips a little apart; they are no open mouth, and what is behind them is dark."""
+    made = picture_portrait(PLUVIO, kind=Kind.DRAWING)
+    rig = Rig.from_portrait(made)
+    assert rig.mouth.gap < 0.06
+    assert rig.palette.cavity.max() < 90

@@ -17,6 +17,8 @@ CAVITY_HUE_BGR: Final = np.array([0.12, 0.12, 0.36], np.float32)
 CAVITY_PAINT_BGR: Final = np.array([30, 20, 78], np.float32)
 TONGUE_PAINT_BGR: Final = np.array([110, 95, 205], np.float32)
 TOOTH_PAINT_BGR: Final = np.array([238, 244, 248], np.float32)
+PAINTED_GAP_IOD: Final = 0.08
+"""An opening that shows what a mouth is painted with; a narrower one may be the line between two lips."""
 MUZZLE_LIP_BGR: Final = np.array([62, 56, 84], np.float32)
 CHEEKS: Final = (205, 425, 50, 280)
 LOWER_LIP_POINTS: Final = (84, 17, 314, 87, 14, 317)
@@ -78,7 +80,7 @@ def measure_palette(
     if kind is not Kind.PHOTO:
         darkness = 0.8 if kind is Kind.ANIMAL else 1.0
         cavity, tongue = CAVITY_PAINT_BGR * darkness, TONGUE_PAINT_BGR * darkness
-        if kind is Kind.DRAWING and mouth.is_open:
+        if kind is Kind.DRAWING and mouth.gap > PAINTED_GAP_IOD:
             cavity, tongue = _drawn_mouth(picture, frame, mouth)
         if kind is Kind.ANIMAL:
             # Whatever colour the fur about it has, the rim of a muzzle's mouth is dark.
