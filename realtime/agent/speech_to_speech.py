@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from avatars.engine.performer import Activity
-from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
+from avatars.engine.speech.spoken import Speech
 from realtime.agent import phrases
 from realtime.agent.agent import CHECK_EVERY_S, STARVED_AFTER_S, TEXT_LETTERS, Agent
 from realtime.agent.bearing import Bearing
@@ -18,9 +18,9 @@ from realtime.agent.dialogue import system_prompt
 from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
 from realtime.agent.latency import TurnMarks
+from realtime.agent.parts import Parts
 from realtime.agent.protocols import HEARING_RATE_HZ, AgentSettings, Clock, ProviderError, Providers, Samples, Stage
 from realtime.agent.providers.openai_realtime import RealtimeLine, sound_of
-from realtime.agent.providers.openai_tts import FIRST_PART_S, PART_S, quietest_cut
 from realtime.agent.providers.resampling import Resampler
 from realtime.agent.reply import Reply, Theatre
 from realtime.agent.sentences import Passage
@@ -66,30 +66,27 @@ class StreamedReply(Reply):
             tasks.create_task(self._follow())
 
     async def _speak_stream(self) -> None:
-        waiting: Samples = np.zeros(0, np.float32)
+        parts = Parts()
         while True:
             async with asyncio.timeout(SOUND_WITHIN_S):
                 samples = await self._sound.get()
             if samples is None:
                 break
-            waiting = np.concatenate([waiting, samples])
-            if len(waiting) >= (PART_S if self.sounding else FIRST_PART_S) * SAMPLE_RATE_HZ:
-                cut = quietest_cut(waiting)
-                self._part(waiting[:cut], int(cut / SAMPLE_RATE_HZ * LETTERS_A_SECOND))
-                waiting = waiting[cut:]
-        if len(waiting):
-            self._part(waiting, len(self._words))
+            if part := parts.push(samples):
+                self._part(part, int(part.duration_s * LETTERS_A_SECOND))
+        if part := parts.rest(np.zeros(0, np.float32)):
+            self._part(part, len(self._words))
         elif self._words:
             self.recital.begin(self._words.strip())
         self._complete()
 
-    def _part(self, samples: Samples, letters: int) -> None:
+    def _part(self, part: Speech, letters: int) -> None:
         """Let out some sound, with about as many letters as are spoken in it: nobody says which belong to it."""
         end = self._words.find(" ", letters)
         end = len(self._words) if end < 0 else end
         words, self._words = self._words[:end].strip(), self._words[end:]
         cues = self._cues(Passage(words))
-        self._play(Speech(samples, None, words), lambda: self.recital.begin(words, cues))
+        self._play(replace(part, text=words), lambda: self.recital.begin(words, cues))
 
 
 class SpeechToSpeechAgent:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
+from avatars.engine.speech.audio_driver import LOOK_AHEAD_MS, LOOK_BACK_MS
+from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Speech
 from realtime.agent import build_providers
+from realtime.agent.parts import quietest_cut
 from realtime.agent.protocols import Message, ProviderError, ReplyCutShort
 from realtime.agent.providers import local_tts, whisper
 from realtime.agent.providers.openai_llm import OpenAiLanguageModel
 from realtime.agent.providers.openai_stt import OpenAiSpeechToText
-from realtime.agent.providers.openai_tts import OpenAiTextToSpeech, quietest_cut
+from realtime.agent.providers.openai_tts import OpenAiTextToSpeech
 from realtime.agent.providers.whisper import looks_looped, windows_for
 from tests.agent.stub_server import Stub, stub_server
 from webapp.providers.endpoint import Endpoint
@@ -105,10 +107,33 @@ async def test_a_remote_voice_comes_in_parts_at_our_rate(server: Stub, rate_hz: 
     assert json.loads(server.asked[0][1])["voice"] == "nova"
 
 
+async def test_parts_know_the_sound_around_them(server: Stub) -> None:
+    server.pcm = pcm(np.random.default_rng(1).uniform(-0.5, 0.5, 6 * SAMPLE_RATE_HZ).astype(np.float32))
+    parts = [
+        part
+        async for part in OpenAiTextToSpeech(Endpoint(server.url, "mouth", rate_hz=SAMPLE_RATE_HZ)).speak(
+            "Hello there.", "heart"
+        )
+    ]
+    assert len(parts) >= 3
+    whole = np.concatenate([part.samples for part in parts])
+    at = 0
+    for part in parts:
+        assert at % SAMPLES_PER_FRAME == 0
+        end = at + len(part.samples)
+        assert len(part.before) == min(at, SAMPLE_RATE_HZ * LOOK_BACK_MS // 1000)
+        assert np.array_equal(part.before, whole[at - len(part.before) : at])
+        assert len(part.after) == min(len(whole) - end, SAMPLE_RATE_HZ * LOOK_AHEAD_MS // 1000)
+        assert np.array_equal(part.after, whole[end : end + len(part.after)])
+        at = end
+
+
 def test_parts_are_cut_where_it_is_quiet() -> None:
     samples = tone(1.0, SAMPLE_RATE_HZ).astype(np.float32)
     samples[18_000:19_000] = 0
-    assert 18_000 <= quietest_cut(samples) <= 19_000
+    cut = quietest_cut(samples)
+    assert cut % SAMPLES_PER_FRAME == 0
+    assert 18_000 <= cut <= 19_000
 
 
 @pytest.mark.parametrize(

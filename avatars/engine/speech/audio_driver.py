@@ -1,62 +1,143 @@
-"""A mouth for speech of which only the sound is known.
+"""A mouth for speech of which only the sound is known: a small network hears it, a few laws move the lips.
 
-It follows loudness and colour of the sound: how far the jaw opens, whether the lips spread or round, whether the sound
-is a hiss made with closed teeth. It cannot hear lips close: p, b and m are only seen where the sound all but stops.
-Speech that comes with phones looks better and should be preferred where there is a choice.
+The network is causal and sees the sound up to some way past the moment it judges, so in a live stream the sound has to
+be delayed by the look-ahead; the picture never is. With a whole utterance at hand nothing is delayed. How the network
+is made is in `training`; speech that comes with phones still looks better and is preferred where there is a choice.
 """
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avatars.engine.controls import FRAME_MS, MOUTH_COUNT, Control
-from avatars.engine.speech.coarticulation import LEAD_S, SPEAKING_RELAX, frame_count
-from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
+from avatars.engine.controls import MOUTH_COUNT, RANGES, Control
+from avatars.engine.speech.coarticulation import PRESSED, SPEAKING_RELAX, frame_count
+from avatars.engine.speech.mel import PAST_SAMPLES, STEP_SAMPLES, log_mel
+from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from avatars.engine.weights import Weight, weight_path
 
 Array = NDArray[np.float32]
 
-WINDOW: Final = 1024
-QUIETEST_DBFS: Final = -52.0
-ABOVE_FLOOR_DB: Final = 9.0
-SPAN_DB: Final = 26.0
+# A frame is known when so many more frames of sound are there: 100 and 60 ms past the moment it shows, for the mouth
+# leads by 40 ms.
+LOOK_AHEAD_MS: Final = 120
+LOW_LATENCY_MS: Final = 80
+# So much sound before a piece tells the network all it can know.
+LOOK_BACK_MS: Final = 720
+
+# What the network says of each step of 20 ms, in this order; then how likely lips are closed, and are not at rest.
+REGRESSED: Final = (
+    *(Control.JAW, Control.UPPER_LIP, Control.LOWER_LIP, Control.WIDE, Control.ROUND, Control.TUCK, Control.TONGUE),
+)
+CLOSED: Final = len(REGRESSED)
+MOVING: Final = CLOSED + 1
+# Unsure, it says too little: factors that bring each control to the extent phones give it, and a tuck that is only noise.
+EXTENT: Final = np.array([1.1, 1.05, 1.05, 1.15, 1.6, 3.0, 1.4], np.float32)
+TUCK_NOISE: Final = 0.06
+# Steps before the one it judges that the network remembers.
+MEMORY_STEPS: Final = 32
+STEPS_PER_FRAME: Final = SAMPLES_PER_FRAME // STEP_SAMPLES
+# Closing takes more certainty than staying closed.
+CLOSES: Final = 0.70
+STAYS_CLOSED: Final = 0.55
+PARTED: Final = 0.35
+# Below the first the mouth is still; above the second nothing is held back.
+STILL: Final = 0.2
+FREE: Final = 0.5
+_NOTHING: Final = np.zeros(0, np.float32)
 
 
-def mouth_from_sound(samples: Array) -> Array:
-    """The mouth (frames, MOUTH_COUNT) at 25 Hz for mono samples at `SAMPLE_RATE_HZ`."""
-    frames = frame_count(len(samples) / SAMPLE_RATE_HZ)
-    track = np.zeros((frames, MOUTH_COUNT), np.float32)
-    if frames == 0:
-        return track
-    track[:, Control.RELAX] = SPEAKING_RELAX
-    centres = ((np.arange(frames) + 0.5) * FRAME_MS / 1000 + LEAD_S) * SAMPLE_RATE_HZ
-    padded = np.pad(samples, (WINDOW, WINDOW + SAMPLE_RATE_HZ // 10))
-    starts = (centres + WINDOW / 2).astype(int)
-    pieces = np.stack([padded[start : start + WINDOW] for start in starts]) * np.hanning(WINDOW).astype(np.float32)
-    power = np.square(np.abs(np.fft.rfft(pieces, axis=1))) + 1e-9
-    hertz = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE_HZ)
+class AudioDriver:
+    """Sound in, mouth out, piece by piece. Holds the state of one stream; not thread-safe.
 
-    def band(low: float, high: float) -> NDArray[np.float64]:
-        return np.asarray(power[:, (hertz >= low) & (hertz < high)].sum(axis=1), np.float64)
+    low_latency: look ahead `LOW_LATENCY_MS` and not `LOOK_AHEAD_MS`; lips close less reliably.
+    """
 
-    voice, hiss = band(100, 4000), band(4500, 11000)
-    level_db = 10 * np.log10((voice + hiss) / (WINDOW * WINDOW / 4 * 0.375))
-    floor_db = max(float(np.percentile(level_db, 10)), QUIETEST_DBFS - ABOVE_FLOOR_DB)
-    floor_db = min(floor_db, float(level_db.max()) - 18)
-    loudness = np.clip((level_db - floor_db - ABOVE_FLOOR_DB) / SPAN_DB, 0, 1) * (level_db > QUIETEST_DBFS)
-    hissing = np.clip((hiss / (voice + hiss) - 0.35) / 0.3, 0, 1)
-    openness = np.clip(band(550, 1100) / (band(200, 550) + band(550, 1100)) * 1.5, 0.25, 1)
-    front, back = band(1800, 3200), band(700, 1300)
-    colour = np.clip(np.log10(front / back) + 0.9, -0.8, 0.8)
-    track[:, Control.JAW] = 0.62 * loudness**0.8 * openness * (1 - 0.85 * hissing)
-    track[:, Control.UPPER_LIP] = 0.22 * loudness
-    track[:, Control.LOWER_LIP] = 0.24 * loudness
-    track[:, Control.WIDE] = loudness * (0.45 * np.maximum(colour, 0) + 0.35 * hissing)
-    track[:, Control.ROUND] = 0.7 * loudness * np.maximum(-colour, 0) * (1 - hissing)
-    sounding = loudness > 0
-    # One frame either side of sound may move; silence beyond that is still.
-    near = np.convolve(np.pad(sounding, 1), np.ones(3), "valid") > 0
-    for control in (Control.JAW, Control.UPPER_LIP, Control.LOWER_LIP, Control.WIDE, Control.ROUND):
-        smooth = np.convolve(np.pad(track[:, control], 1, mode="edge"), (0.2, 0.6, 0.2), "valid")
-        track[:, control] = smooth * near
-    return track
+    def __init__(self, *, low_latency: bool = False) -> None:
+        self._head = int(low_latency)
+        self._ahead_steps = STEPS_PER_FRAME * (LOW_LATENCY_MS if low_latency else LOOK_AHEAD_MS) // 40
+        self._sound = np.zeros(PAST_SAMPLES, np.float32)
+        self._memory = np.repeat(log_mel(np.zeros(PAST_SAMPLES + STEP_SAMPLES, np.float32)), MEMORY_STEPS, axis=0)
+        self._judged = np.zeros((0, MOVING + 1), np.float32)
+        self._early_steps = self._ahead_steps
+        self._closed = False
+        self._samples, self._frames = 0, 0
+
+    def push(self, samples: Array) -> Array:
+        """The mouth (frames, MOUTH_COUNT) at 25 Hz that is known with these samples (n,), any n, on top of all before.
+
+        Frame i belongs to samples i * SAMPLES_PER_FRAME and on, counted from the first push.
+        """
+        self._samples += len(samples)
+        return self._heard(np.clip(np.nan_to_num(samples), -1, 1).astype(np.float32, copy=False))
+
+    def finish(self) -> Array:
+        """The mouth of what is left, heard as if silence followed; nothing may be pushed after it."""
+        missing = frame_count(self._samples / SAMPLE_RATE_HZ) - self._frames
+        ahead = self._ahead_steps * STEP_SAMPLES + SAMPLES_PER_FRAME
+        return self._heard(np.zeros(ahead, np.float32))[:missing]
+
+    def _heard(self, samples: Array) -> Array:
+        self._sound = np.concatenate([self._sound, samples])
+        steps = (len(self._sound) - PAST_SAMPLES) // STEP_SAMPLES
+        if steps:
+            until = PAST_SAMPLES + steps * STEP_SAMPLES
+            heard = np.concatenate([self._memory, log_mel(self._sound[:until])])
+            self._sound, self._memory = self._sound[until - PAST_SAMPLES :], heard[-MEMORY_STEPS:]
+            said = _session().run(None, {"heard": heard[None]})[0][0, :, self._head]
+            early = min(self._early_steps, steps)
+            self._early_steps -= early
+            self._judged = np.concatenate([self._judged, said[early:]])
+        frames = len(self._judged) // STEPS_PER_FRAME
+        judged, self._judged = np.split(self._judged, [frames * STEPS_PER_FRAME])
+        self._frames += frames
+        return self._moved(judged.reshape(frames, STEPS_PER_FRAME, MOVING + 1))
+
+    def _moved(self, judged: Array) -> Array:
+        """The laws: (frames, STEPS_PER_FRAME, MOVING + 1) as the network has it to (frames, MOUTH_COUNT)."""
+        track = np.zeros((len(judged), MOUTH_COUNT), np.float32)
+        mean = judged.mean(axis=1)
+        free = np.clip((mean[:, MOVING] - STILL) / (FREE - STILL), 0, 1)
+        mean[:, REGRESSED.index(Control.TUCK)] = np.maximum(mean[:, REGRESSED.index(Control.TUCK)] - TUCK_NOISE, 0)
+        track[:, list(REGRESSED)] = EXTENT * mean[:, :CLOSED] * free[:, None]
+        for frame, likely in enumerate(judged[:, :, CLOSED]):
+            for step in likely:
+                self._closed = bool(step > (STAYS_CLOSED if self._closed else CLOSES))
+                if self._closed:
+                    track[frame, Control.SEAL] = 1
+        # Lips that may be about to close come halfway.
+        near = np.clip((mean[:, CLOSED] - PARTED) / (CLOSES - PARTED), 0, 1) / 2
+        track[:, Control.SEAL] = np.maximum(track[:, Control.SEAL], near) * (free > 0)
+        track[:, Control.PRESS] = PRESSED * (track[:, Control.SEAL] == 1)
+        track[:, Control.RELAX] = SPEAKING_RELAX
+        return np.clip(track, _LOW, _HIGH)
+
+
+def mouth_from_sound(samples: Array, before: Array = _NOTHING, after: Array = _NOTHING) -> Array:
+    """The mouth (frames, MOUTH_COUNT) at 25 Hz for mono samples (n,) at `SAMPLE_RATE_HZ`, in -1..1.
+
+    before, after: (n,), the sound around them, which is heard too. What comes after should last `LOOK_AHEAD_MS`.
+    """
+    driver = AudioDriver()
+    whole = np.pad(before, (-len(before) % SAMPLES_PER_FRAME, 0))
+    first, frames = len(whole) // SAMPLES_PER_FRAME, frame_count(len(samples) / SAMPLE_RATE_HZ)
+    track = np.concatenate([driver.push(np.concatenate([whole, samples, after])), driver.finish()])
+    return track[first : first + frames]
+
+
+_LOW: Final = np.array([RANGES[Control(index)].low for index in range(MOUTH_COUNT)], np.float32)
+_HIGH: Final = np.array([RANGES[Control(index)].high for index in range(MOUTH_COUNT)], np.float32)
+
+
+@cache
+def _session() -> Any:
+    # Imported here: whoever speaks with phones does not need it.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    path = str(weight_path(Weight.AUDIO_DRIVER))
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

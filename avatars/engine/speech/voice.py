@@ -76,13 +76,13 @@ class LocalVoice:
                 cls._shared = cls()
             return cls._shared
 
-    def say(self, text: str, style: str = DEFAULT_STYLE) -> Speech:
-        """Speak `text` in one of `VOICE_STYLES`; the silence before the first sound is cut off.
+    def say(self, text: str, style: str | Style = DEFAULT_STYLE) -> Speech:
+        """Speak `text` in one of `VOICE_STYLES`, or any other; the silence before the first sound is cut off.
 
         Raises UnspeakableText where there is nothing to say or more than `TEXT_LIMIT` letters, KeyError for an unknown
         style.
         """
-        chosen = STYLES[style]
+        chosen = STYLES[style] if isinstance(style, str) else style
         words = speakable(text)
         if not words:
             raise UnspeakableText("There is nothing in this text that could be spoken.")

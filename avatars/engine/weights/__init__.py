@@ -14,7 +14,7 @@ FOLDER: Final = Path(__file__).resolve().parent
 
 
 class Weight(StrEnum):
-    """A weight file used by perception; the value is its file name."""
+    """A weight file of the engine; the value is its file name."""
 
     FACE_DETECTOR = "face_detection_yunet.onnx"
     FACE_LANDMARKS = "face_landmarks_detector.onnx"
@@ -22,6 +22,7 @@ class Weight(StrEnum):
     FACE_IDENTITY = "face_identity_sface.onnx"
     FACE_MESH = "canonical_face_mesh.npz"
     PERSON_MATTE = "selfie_segmentation.onnx"
+    AUDIO_DRIVER = "audio_driver.onnx"
 
 
 SHA256: Final[dict[str, str]] = {
@@ -30,6 +31,7 @@ SHA256: Final[dict[str, str]] = {
     Weight.FACE_BLENDSHAPES: "2a1322aa12c322940726d346c9a2b17eea3d2e1a15ac6db1627bc423ec30d21c",
     Weight.FACE_IDENTITY: "487a139eb85ccd5ff30aef7d0add7f12d2bb7abb90c5f08a7f481b452a660e00",
     Weight.FACE_MESH: "a116ff2c14771154a2814f290d3952c33175cc21bdee15aea4f396a67b0ed4ba",
+    Weight.AUDIO_DRIVER: "fb5fe0e129dfa4e63cee27b27368fea03239f804808f397e8f0ee40bb473ddc8",
     Weight.PERSON_MATTE: "a20b55589b9b0148609e4b9cc473a209677a9a80b671518e22b7689bd027173f",
 }
 
