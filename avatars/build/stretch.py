@@ -172,7 +172,9 @@ def _closed(track: Track, usable: NDArray[np.bool_], stretch: tuple[int, int], f
     apart = np.square((features[same] - usual) / SPREAD_UNITS)[:, 4:6].sum(axis=1)
     speed = np.abs(np.gradient(track.opening_iod))[same] / MOUTH_SPEED_IOD
     outside = ((same < first) | (same >= last)) * 0.5
-    cost = 4 * track.opening_iod[same] / OPENING_UNIT_IOD + speed + 2 * apart + outside + 2 * track.shut[same]
+    # The loop begins at this picture: not at one that its film changes as a whole.
+    pop = np.maximum(0, track.steps[same] / max(0.05, float(np.median(track.steps[same]))) - 1)
+    cost = pop + 4 * track.opening_iod[same] / OPENING_UNIT_IOD + speed + 2 * apart + outside + 2 * track.shut[same]
     return int(same[cost.argmin()])
 
 
