@@ -1,11 +1,11 @@
-"""Sessions in the admin."""
+"""Sessions and rooms in the admin."""
 
 from typing import Any
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from realtime.models import Session
+from realtime.models import Room, Session
 
 
 @admin.register(Session)
@@ -23,4 +23,21 @@ class SessionAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_change_permission(self, request: Any, obj: Any = None) -> bool:
         """Sessions are history."""
+        return False
+
+
+@admin.register(Room)
+class RoomAdmin(ModelAdmin):  # type: ignore[misc]
+    """Rooms, to read and to delete; their codes are keys and are not shown."""
+
+    list_display = ("avatar", "creator", "most_talkers", "created_at", "expires_at")
+    fields = ("avatar", "creator", "most_talkers", "created_at", "expires_at")
+    list_select_related = ("avatar", "creator")
+
+    def has_add_permission(self, request: Any) -> bool:
+        """Rooms are made on an avatar's page."""
+        return False
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        """What a room is does not change."""
         return False

@@ -16,6 +16,7 @@ from avatars.models import Avatar
 from avatars.permissions import can_talk, can_view
 from realtime.ice import ice_servers
 from realtime.placement import WorkerRecord, find_worker, least_loaded
+from realtime.rooms import Door, find_door, room_worker
 from realtime.throttle import too_often
 from realtime.tokens import Place, issue_token, read_token
 
@@ -31,6 +32,7 @@ OPENED_WITHIN_S: Final = 8.0
 WATCH_S: Final = 0.4
 LOST_AFTER_MISSED: Final = 2
 FULL_RETRY_S: Final = 10
+LONGEST_GIVEN_NAME: Final = 200
 
 NOT_READY: Final = "This avatar is not ready to talk yet."
 NO_WORKER: Final = "Nobody is on stage: no media worker is running. Whoever runs this Parlo can start one."
@@ -54,11 +56,28 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         await self.accept()
         self.opened = asyncio.Event()
         self.recent: deque[float] = deque(maxlen=MESSAGES_A_SECOND)
-        avatar = await Avatar.objects.filter(code=self.scope["url_route"]["kwargs"]["code"]).afirst()
-        if avatar is None or not await sync_to_async(can_view)(self.scope["user"], avatar):
+        avatar = await self._find_avatar(self.scope["url_route"]["kwargs"]["code"])
+        if avatar is None:
             await self.close(CLOSE_NOT_FOUND)
             return
         self.avatar = avatar
+
+    async def _find_avatar(self, code: str) -> Avatar | None:
+        """The avatar at this address, if whoever asks may know of it."""
+        avatar = await Avatar.objects.filter(code=code).afirst()
+        return avatar if avatar and await sync_to_async(can_view)(self.scope["user"], avatar) else None
+
+    async def _may_talk(self) -> bool:
+        return bool(await sync_to_async(can_talk)(self.scope["user"], self.avatar))
+
+    @property
+    def _address(self) -> str:
+        """What a token is good for."""
+        return self.avatar.code
+
+    def _opening(self, introduction: dict[str, Any]) -> dict[str, Any]:
+        """What the media worker is told beyond the avatar. introduction: the page's `join`."""
+        return {"user": self.scope["user"].pk}
 
     async def disconnect(self, code: int) -> None:
         """Tell the worker; it waits a moment for the page to come back."""
@@ -93,7 +112,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             case "ping":
                 await self.send_json({"type": "pong"})
             case "join" if self.session is None:
-                await self._join(content.get("token"))
+                await self._join(content)
             case "offer" if isinstance(sdp := content.get("sdp"), str) and len(sdp) <= LONGEST_SDP:
                 await self._tell_worker("offer", sdp=sdp)
             case "candidate" if len(str(content.get("candidate"))) <= LONGEST_CANDIDATE:
@@ -103,26 +122,25 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
                 await self._tell_worker("leave")
                 self.session = self.worker = None
 
-    async def _join(self, token: object) -> None:
-        user = self.scope["user"]
+    async def _join(self, introduction: dict[str, Any]) -> None:
         try:
             await self.avatar.arefresh_from_db()
         except Avatar.DoesNotExist:
             await self.close(CLOSE_NOT_FOUND)
             return
-        if not await sync_to_async(can_talk)(user, self.avatar):
+        if not await self._may_talk():
             await self._refuse("not_ready", NOT_READY)
             return
         try:
             if await too_often(self.scope, "joins", JOINS_A_MINUTE):
                 await self.close(CLOSE_TOO_MANY)
                 return
-            before = read_token(token, self.avatar.code)
+            before = read_token(introduction.get("token"), self._address)
             self.worker = await self._place(before)
             if self.worker is None or self.session is None:
                 return
             again = before is not None and before.session == self.session
-            await self._tell_worker("open", avatar=self.avatar.code, user=user.pk, again=again)
+            await self._tell_worker("open", avatar=self.avatar.code, again=again, **self._opening(introduction))
             if self.watch:
                 self.watch.cancel()
             self.opened = asyncio.Event()
@@ -176,7 +194,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             {
                 "type": "ready",
                 "session": self.session.hex,
-                "token": issue_token(Place(self.session, self.worker.name), self.avatar.code),
+                "token": issue_token(Place(self.session, self.worker.name), self._address),
                 "ice_servers": ice_servers(self.session),
                 "ice_policy": settings.ICE_POLICY,
             }
@@ -227,3 +245,45 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             if missed >= LOST_AFTER_MISSED:
                 await self._refuse("worker_lost", LOST)
                 return
+
+
+class RoomConsumer(TalkConsumer):
+    """One page in a room. All of a room's pages belong to one session; the place of each is its seat."""
+
+    door: Door
+
+    async def _find_avatar(self, code: str) -> Avatar | None:
+        door = await sync_to_async(find_door)(code)
+        if door is None:
+            return None
+        self.door = door
+        return door.room.avatar
+
+    async def _may_talk(self) -> bool:
+        door = await sync_to_async(find_door)(self.scope["url_route"]["kwargs"]["code"])
+        if door is not None:
+            self.door = door
+        return door is not None
+
+    @property
+    def _address(self) -> str:
+        return self.door.room.watch_code if self.door.watching else self.door.room.code
+
+    def _opening(self, introduction: dict[str, Any]) -> dict[str, Any]:
+        room = self.door.room
+        name = introduction.get("name")
+        return {
+            "user": room.creator_id,
+            "room": room.code,
+            "talkers": room.most_talkers,
+            "name": name[:LONGEST_GIVEN_NAME] if isinstance(name, str) else "",
+            "watching": self.door.watching or introduction.get("watch") is True,
+        }
+
+    async def _place(self, before: Place | None) -> WorkerRecord | None:
+        """The worker that holds the room, or is to hold it; else a refusal. Who sits in it already finds their seat."""
+        self.session = before.session if before else uuid4()
+        worker = await sync_to_async(room_worker)(self.door.room)
+        if worker is None:
+            await self._refuse("no_worker", NO_WORKER)
+        return worker

@@ -1,11 +1,76 @@
-"""A session: one live conversation, from join to leave. What is said in it is never stored."""
+"""A session: one live conversation, from join to leave. A room: a link under which several meet in one.
+
+What is said is never stored.
+"""
 
 from __future__ import annotations
 
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from realtime.guests import MOST_SEATS, MOST_TALKERS
+
+# Neither vowels nor what looks like something else. 12 of 28 are 57 bits: nobody guesses them while a room is open.
+ROOM_LETTERS: Final = "BCDFGHJKLMNPRSTVWXYZ23456789"
+ROOM_CODE_LENGTH: Final = 12
+ROOM_OPEN_FOR: Final = timedelta(hours=24)
+
+
+def new_room_code() -> str:
+    """Draw a code that cannot be guessed."""
+    return "".join(secrets.choice(ROOM_LETTERS) for _ in range(ROOM_CODE_LENGTH))
+
+
+def room_closes_at() -> datetime:
+    """When a room that is made now closes."""
+    return timezone.now() + ROOM_OPEN_FOR
+
+
+class Room(models.Model):
+    """Where several people meet one avatar. Whoever knows `code` may talk, whoever knows `watch_code` may watch.
+
+    creator: whoever made it, if they had an account; its use is theirs. most_talkers: how many may talk at once.
+    """
+
+    code = models.CharField(max_length=ROOM_CODE_LENGTH, unique=True, editable=False, default=new_room_code)
+    watch_code = models.CharField(max_length=ROOM_CODE_LENGTH, unique=True, editable=False, default=new_room_code)
+    avatar = models.ForeignKey("avatars.Avatar", on_delete=models.CASCADE, related_name="rooms")
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="rooms"
+    )
+    most_talkers = models.PositiveSmallIntegerField(
+        default=MOST_TALKERS, validators=[MinValueValidator(1), MaxValueValidator(MOST_SEATS)]
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(default=room_closes_at)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"room with {self.avatar_id}"
+
+    def get_absolute_url(self) -> str:
+        """The address for those who may talk."""
+        return reverse("room", args=[self.code])
+
+    @property
+    def watch_url(self) -> str:
+        """The address for those who may watch."""
+        return reverse("room", args=[self.watch_code])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over."""
+        return timezone.now() >= self.expires_at
 
 
 class Session(models.Model):

@@ -13,12 +13,13 @@ LOST_AFTER_S: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What a media worker says of itself. channel: where it hears messages."""
+    """What a media worker says of itself. channel: where it hears messages. rooms: the codes of those it holds."""
 
     name: str
     channel: str
     capacity: int
     sessions: int
+    rooms: tuple[str, ...] = ()
 
     @property
     def room(self) -> int:

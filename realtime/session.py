@@ -1,8 +1,8 @@
-"""One live session on its media worker: a connection that may be replaced, and a conversation that goes on."""
+"""One live session on its media worker: an avatar, its agent, and whoever sits with them. It is drawn and encoded once."""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,19 +17,18 @@ from avatars.engine.gestures import UnknownGesture
 from avatars.engine.performer import Performer
 from realtime.agent import AgentSettings, Cue, Providers, agent_for
 from realtime.frames import FrameThread
-from realtime.ice import worker_network
-from realtime.rtc import Outlet, Peer, Tick
+from realtime.guests import Guest, Limits, check_seat, clean_name
+from realtime.rtc import FanOut, Feed, Outlet, Tick
+from realtime.seat import Seat
 from realtime.stage import LiveStage, Temperament
 from realtime.taskset import TaskSet
 
 logger = structlog.get_logger(__name__)
 
-COME_BACK_WITHIN_S: Final = 3.0
-CONNECT_WITHIN_S: Final = 20.0
 IDLE_LIMIT_S: Final = 900.0
 STATS_EVERY_S: Final = 2.0
 LONGEST_TEXT: Final = 4000
-LONGEST_NAME: Final = 40
+LONGEST_GESTURE: Final = 40
 FRAME_S: Final = 0.04
 
 
@@ -42,47 +41,14 @@ class Backstage:
     prepare: Executor
 
 
-class Connection:
-    """One peer connection of a session with the tracks that feed it. Performs on the media thread."""
+class Show:
+    """What everybody in a session sees and hears, from the first connection to the last. Performs on the media thread."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
-        rig = session.rig
-        self.outlet = Outlet(rig.portrait.width, rig.portrait.height)
-        self.peer = Peer(self.outlet, self, worker_network(session.id))
         self._loop = asyncio.get_running_loop()
-
-    # The peer's listener, on the event loop
-
-    def heard(self, samples: NDArray[np.float32]) -> None:
-        """Pass on the microphone."""
-        if self._is_current():
-            self._session.agent.hear(samples)
-
-    def received(self, message: dict[str, Any]) -> None:
-        """Pass on what the page says."""
-        if self._is_current():
-            self._session.received(message)
-
-    def connected(self) -> None:
-        """Begin to send."""
-        if self._is_current():
-            self._session.connected()
-
-    def channel_opened(self) -> None:
-        """Say how things stand."""
-        if self._is_current():
-            self._session.stage.repeat_state()
-
-    def lost(self) -> None:
-        """Wait for the page to come back."""
-        if self._is_current():
-            self._session.lost()
-
-    def _is_current(self) -> bool:
-        return self._session.connection is self
-
-    # The show, on the media thread
+        self.audience = FanOut()
+        self.outlet = Outlet(session.rig.portrait.width, session.rig.portrait.height, self.audience)
 
     def perform(self, tick: Tick) -> None:
         """Make one frame; none while the loop or the network is so far behind that it would only add to that."""
@@ -99,10 +65,10 @@ class Connection:
 
 
 class Session:
-    """Made when a page joins, ended once. Every method runs on the event loop.
+    """Made when the first page joins, ended once. Every method runs on the event loop.
 
-    avatar: its code. temperament: how it looks at first. ended: called with the reason and a sentence for the page when
-    the session is over by itself.
+    avatar: its code. temperament: how it looks at first. limits: how many may sit in it. ended: called with the reason
+    and a sentence for the pages when the session is over by itself. left: the same when one of several has left.
     """
 
     def __init__(
@@ -114,62 +80,55 @@ class Session:
         ended: Callable[["Session", str, str], None],
         avatar: str = "",
         temperament: Temperament | None = None,
+        limits: Limits | None = None,
+        left: Callable[[Seat, str, str], None] = lambda seat, reason, sentence: None,
     ) -> None:
         self.id = session_id
         self.avatar = avatar
         self.rig = rig
-        self.reply = ""
-        self.connection: Connection | None = None
+        self.limits = limits or Limits()
+        self.seats: dict[UUID, Seat] = {}
+        self.show: Show | None = None
         self.spoken_frames = self.idle_frames = 0
         self.over = False
         self._backstage = backstage
         self._ended = ended
+        self._left = left
         performer = Performer(renderer_of(rig), seed=session_id.int % 2**32)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush)
         self.stage.take_on(temperament or Temperament())
         self.agent = agent_for(settings, backstage.providers, self.stage)
         self._agent_started = False
         self._active_s = time.monotonic()
-        self._waiting: asyncio.Task[None] | None = None
         self._tasks = TaskSet("a session")
+        self._farewells = TaskSet("a session")
         self._tasks.spawn(self._watch())
 
     # What the worker calls
 
-    async def answer(self, sdp: str, reply: str) -> str:
-        """Answer a page's offer with a new connection; an older one is dropped. Raises as `Peer.answer` does."""
-        connection = Connection(self)
-        old, self.connection = self.connection, connection
-        self.reply = reply
-        if old is not None:
-            await self._drop(old)
-        self._wait(CONNECT_WITHIN_S)
-        return await connection.peer.answer(sdp)
-
-    async def add_candidate(self, candidate: Mapping[str, Any] | None) -> None:
-        """Add one of the page's addresses."""
-        if self.connection is not None:
-            await self.connection.peer.add_candidate(candidate)
-
-    def gone(self, reply: str) -> None:
-        """A page's WebSocket went without a word; it may come back."""
-        if reply == self.reply:
-            self._wait(COME_BACK_WITHIN_S)
-
-    def joined(self, reply: str) -> None:
-        """A page joins, or comes back."""
-        self.reply = reply
-        self._wait(CONNECT_WITHIN_S)
+    def take_seat(self, seat_id: UUID, guest: Guest) -> Seat:
+        """Let a guest in. Raises `NoSeat` with a sentence where there is no place for them."""
+        present = [seat.guest for seat in self.seats.values()]
+        check_seat(self.limits, guest, present)
+        if self.is_room:
+            guest = Guest(clean_name(guest.name, [other.name for other in present]), guest.watching)
+        seat = self.seats[seat_id] = Seat(seat_id, guest, self)
+        return seat
 
     async def close(self) -> None:
         """Release everything. Safe to call again."""
         self.over = True
-        # From now on what happens to the connection is no news.
-        connection, self.connection = self.connection, None
         await self._tasks.cancel()
         await self.agent.close()
-        if connection is not None:
-            await self._drop(connection)
+        seats, self.seats = list(self.seats.values()), {}
+        await asyncio.gather(*(seat.close() for seat in seats))
+        await self._farewells.finish()
+        self._end_show()
+
+    @property
+    def is_room(self) -> bool:
+        """Whether several may sit in it."""
+        return self.limits.seats > 1
 
     @property
     def spoken_s(self) -> float:
@@ -181,39 +140,79 @@ class Session:
         """Seconds that it was shown without speaking."""
         return self.idle_frames * FRAME_S
 
-    # What its connection calls
+    # What its seats call
 
-    def connected(self) -> None:
-        """Media can flow: the first frame is made now."""
-        self._cancel_wait()
-        if self.connection is not None:
-            self._backstage.frames.add(self.connection)
+    def heard(self, seat: Seat, samples: NDArray[np.float32]) -> None:
+        """Pass on the microphone of those who may talk."""
+        if not seat.guest.watching:
+            self.agent.hear(samples, seat.talker)
 
-    def lost(self) -> None:
-        """The connection is gone; the page may come back with a new one."""
-        if self.connection is not None:
-            self._backstage.frames.remove(self.connection)
-        self._wait(COME_BACK_WITHIN_S)
+    def connected(self, seat: Seat) -> None:
+        """Media can flow: to the first the first frame is made now, to the next a key frame."""
+        if self.over or seat.connection is None:
+            return
+        if self.show is None:
+            self.show = Show(self)
+            self.show.audience.add(seat.connection.feed)
+            self._backstage.frames.add(self.show)
+        else:
+            self.show.audience.add(seat.connection.feed)
+
+    def channel_opened(self, seat: Seat) -> None:
+        """Say how things stand."""
+        self.stage.repeat_state()
+        self._tell_who_is_here()
+
+    def disconnected(self, seat: Seat) -> None:
+        """Send nothing to a connection that is gone."""
+        if seat.connection is not None:
+            self.dropped(seat.connection.feed)
+
+    def dropped(self, feed: Feed) -> None:
+        """Send nothing there; with the last the show is over."""
+        if self.show is not None:
+            self.show.audience.remove(feed)
+            if self.show.audience.stats().receivers == 0:
+                self._end_show()
+
+    def left(self, seat: Seat, reason: str, sentence: str) -> None:
+        """One has left: the others go on, and without any the session ends."""
+        if seat.id not in self.seats:
+            return
+        if len(self.seats) == 1:
+            self._end(reason, sentence)
+            return
+        del self.seats[seat.id]
+        self.agent.leave(seat.talker)
+        self._farewells.spawn(seat.close())
+        self._left(seat, reason, sentence)
+        self._tell_who_is_here()
+
+    def show_out(self, sentence: str) -> None:
+        """End it for everybody."""
+        self._end("stopped", sentence)
 
     def failed(self) -> None:
         """The picture cannot be made any more."""
         self._end("failed", "Something went wrong on the server, so the conversation has ended.")
 
-    def received(self, message: dict[str, Any]) -> None:
-        """Act on a message of the page."""
+    def received(self, seat: Seat, message: dict[str, Any]) -> None:
+        """Act on a message of a page; those who watch can only come and go."""
         match message.get("type"):
             case "hello" if not self._agent_started:
                 self._agent_started = True
                 self._tasks.spawn(self.agent.start())
+            case "bye":
+                self.left(seat, "left", "")
+            case _ if seat.guest.watching:
+                pass
             case "text" if isinstance(text := message.get("text"), str):
                 self._active_s = time.monotonic()
-                self.agent.read(text[:LONGEST_TEXT])
+                self.agent.read(text[:LONGEST_TEXT], seat.talker)
             case "interrupt":
-                self.agent.interrupt()
+                self.agent.interrupt(seat.talker)
             case "gesture" if isinstance(name := message.get("name"), str):
-                self._gesture(name, message)
-            case "bye":
-                self._end("left", "")
+                self._gesture(seat, name, message)
 
     def count(self, *, spoken: bool) -> None:
         """Meter one frame; on the media thread."""
@@ -224,59 +223,58 @@ class Session:
 
     # Inside
 
-    def _gesture(self, name: str, message: dict[str, Any]) -> None:
+    def _gesture(self, seat: Seat, name: str, message: dict[str, Any]) -> None:
         """Play a gesture that the page asks for; tell it where there is none of that name."""
         cue = Cue(
-            name[:LONGEST_NAME],
+            name[:LONGEST_GESTURE],
             stop_on_user_speech=message.get("stop_on_user_speech") is True,
             stop_on_agent_speech=message.get("stop_on_agent_speech") is True,
         )
         try:
             self.stage.play_gesture(cue)
         except UnknownGesture as refusal:
-            self._tell({"type": "notice", "code": "unknown_gesture", "message": str(refusal)})
+            seat.tell({"type": "notice", "code": "unknown_gesture", "message": str(refusal)})
 
-    def _tell(self, event: dict[str, Any]) -> bool:
+    def _tell(self, event: dict[str, Any]) -> None:
         if event["type"] == "caption" and event["who"] == "user":
             self._active_s = time.monotonic()
-        return self.connection.peer.send(event) if self.connection is not None else False
+        for seat in self.seats.values():
+            seat.tell(event)
+
+    def _tell_who_is_here(self) -> None:
+        """Tell everybody in a room who else is in it, and which of them they are."""
+        if not self.is_room:
+            return
+        here = [
+            {"id": seat.id.hex, "name": seat.guest.name, "watching": seat.guest.watching}
+            for seat in self.seats.values()
+        ]
+        for seat in self.seats.values():
+            seat.tell({"type": "people", "people": here, "you": seat.id.hex})
 
     def _hush(self) -> None:
-        if self.connection is not None:
-            self.connection.outlet.hush()
+        if self.show is not None:
+            self.show.outlet.hush()
 
-    async def _drop(self, connection: Connection) -> None:
-        self._backstage.frames.remove(connection)
-        await connection.peer.close()
-
-    def _wait(self, seconds: float) -> None:
-        """End the session unless something happens within so many seconds."""
-        self._cancel_wait()
-        if not self.over:
-            self._waiting = self._tasks.spawn(self._give_up(seconds))
-
-    def _cancel_wait(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    async def _give_up(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._end("lost", "The connection was lost.")
+    def _end_show(self) -> None:
+        show, self.show = self.show, None
+        if show is not None:
+            self._backstage.frames.remove(show)
+            show.outlet.close()
 
     async def _watch(self) -> None:
-        """Tell the page how the worker fares, and end a session that nobody uses."""
+        """Tell the pages how the worker fares, and end a session that nobody uses."""
         while True:
             await asyncio.sleep(STATS_EVERY_S)
             frames = self._backstage.frames
-            if self.connection is not None:
+            if self.show is not None:
                 self._tell(
                     {
                         "type": "stats",
                         "work_ms_per_frame": round(frames.work_ms, 1),
                         "late_ms_p95": round(frames.late_ms, 1),
-                        "frames_skipped": frames.skipped(self.connection),
-                        "frames_waiting": self.connection.outlet.backlog_frames,
+                        "frames_skipped": frames.skipped(self.show),
+                        "frames_waiting": self.show.outlet.backlog_frames,
                     }
                 )
             if time.monotonic() - self._active_s > IDLE_LIMIT_S:

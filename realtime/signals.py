@@ -1,4 +1,4 @@
-"""What an avatar's owner changes is seen at once in the conversations that go on."""
+"""What is changed in pages and concerns the conversations that go on: media workers are told."""
 
 from typing import Any, Final
 
@@ -6,10 +6,11 @@ import structlog
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from avatars.models import Avatar
+from realtime.models import Room
 from realtime.placement import live_workers
 
 logger = structlog.get_logger(__name__)
@@ -23,16 +24,22 @@ def announce_temperament(
 ) -> None:
     """Tell every media worker, once it is certain."""
     if not created and (update_fields is None or SHOWN_AT_ONCE & update_fields):
-        transaction.on_commit(lambda: _tell_workers(instance))
+        temperament = {
+            "type": "temperament",
+            "avatar": instance.code,
+            "mood": instance.mood,
+            "idle_gestures": instance.idle_gestures,
+        }
+        transaction.on_commit(lambda: _tell_workers(temperament))
 
 
-def _tell_workers(avatar: Avatar) -> None:
-    message = {
-        "type": "temperament",
-        "avatar": avatar.code,
-        "mood": avatar.mood,
-        "idle_gestures": avatar.idle_gestures,
-    }
+@receiver(post_delete, sender=Room)
+def announce_closed_room(instance: Room, **_: Any) -> None:
+    """Let everybody in it be shown out."""
+    transaction.on_commit(lambda: _tell_workers({"type": "close_room", "room": instance.code}))
+
+
+def _tell_workers(message: dict[str, Any]) -> None:
     try:
         for worker in live_workers():
             async_to_sync(get_channel_layer().send)(worker.channel, message)

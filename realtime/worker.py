@@ -19,11 +19,13 @@ from avatars.models import Avatar
 from realtime.agent import AgentSettings, Cue, Providers, SaidBy, Trigger, WrittenPair
 from realtime.casting import Casting
 from realtime.frames import FrameThread
+from realtime.guests import MOST_SEATS, Guest, Limits, NoSeat
 from realtime.likenesses import Likenesses
 from realtime.models import Session as SessionRow
 from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
 from realtime.probes import Probes
 from realtime.rtc import OfferRefused, Unreachable
+from realtime.seat import Seat
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, open_session, update_session
 from realtime.stage import Temperament
@@ -42,6 +44,7 @@ FULL: Final = "All places are taken at the moment. Try again in a little while."
 STRAINED: Final = "This machine is busy with the conversations it holds. Try again in a little while."
 FACE_BROKEN: Final = "This avatar's file cannot be opened. Its owner can build it again."
 GONE: Final = "This conversation has ended. Start a new one."
+ROOM_CLOSED: Final = "This room was closed."
 STOPPING: Final = "The machine that held this conversation stops."
 
 
@@ -53,7 +56,8 @@ class MediaWorker:
         self.channel = f"media.{uuid4().hex}"
         self.capacity = capacity
         self.sessions: dict[UUID, Session] = {}
-        self._opening: set[UUID] = set()
+        self._rooms: dict[str, Session] = {}
+        self._opening: dict[UUID, str] = {}
         self._likenesses = Likenesses()
         self._prepare = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._casting = Casting(providers, choice)
@@ -61,7 +65,7 @@ class MediaWorker:
         self._strain = Strain()
         self._stopping = asyncio.Event()
         self._turned_s = time.monotonic()
-        self._locks: dict[UUID, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         self._tasks = TaskSet("a media worker")
         self._probes = Probes()
         self._living: set[str] = set()
@@ -81,7 +85,8 @@ class MediaWorker:
         await self._tasks.cancel()
         await self._probes.close()
         for session in list(self.sessions.values()):
-            await self._say(session.reply, "media.refused", session.id, code="worker_lost", message=STOPPING)
+            for seat in session.seats.values():
+                await self._say(seat.reply, "media.refused", seat.id, code="worker_lost", message=STOPPING)
         await asyncio.gather(*(self._close(session, SessionRow.Reason.STOPPED) for session in self.sessions.values()))
         self._backstage.frames.stop()
         self._prepare.shutdown(cancel_futures=True)
@@ -108,7 +113,9 @@ class MediaWorker:
         frames, held = self._backstage.frames, len(self.sessions)
         self._strain.note(frames.late_ms if held else 0.0, frames.all_skipped, time.monotonic())
         capacity = min(self.capacity, held) if self._strain.strained else self.capacity
-        return WorkerRecord(self.name, self.channel, capacity, held)
+        # Copied: this is another thread.
+        rooms = {*self._rooms.copy(), *self._opening.copy().values()} - {""}
+        return WorkerRecord(self.name, self.channel, capacity, held, tuple(rooms))
 
     async def _turn(self) -> None:
         while True:
@@ -129,6 +136,8 @@ class MediaWorker:
                 continue
             if message["type"] == "temperament":
                 self._take_on(message)
+            elif message["type"] == "close_room":
+                self._close_room(message["room"])
             else:
                 self._tasks.spawn(self._handle(message))
 
@@ -152,29 +161,41 @@ class MediaWorker:
     # Messages
 
     async def _handle(self, message: dict[str, Any]) -> None:
-        """Act on one message; those of one session in order."""
-        session_id = UUID(hex=message["session"])
-        if message["type"] == "probe":
-            await self._probe(session_id, message["sdp"], message["reply"])
+        """Act on one message; those of one page in order, and so those that open one room."""
+        seat_id, kind, reply = UUID(hex=message["session"]), message["type"], message["reply"]
+        if kind == "probe":
+            await self._probe(seat_id, message["sdp"], reply)
             return
-        async with self._locks.setdefault(session_id, asyncio.Lock()):
-            session = self.sessions.get(session_id)
-            kind, reply = message["type"], message["reply"]
+        key = message.get("room") or seat_id.hex
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            found = self._find(seat_id)
             if kind == "open":
-                await self._open(session_id, message)
-            elif session is None:
+                await self._open(seat_id, message)
+            elif found is None:
                 if kind == "offer":
-                    await self._say(reply, "media.refused", session_id, code="worker_lost", message=GONE)
+                    await self._say(reply, "media.refused", seat_id, code="worker_lost", message=GONE)
             elif kind == "offer":
-                await self._answer(session, message["sdp"], reply)
+                await self._answer(*found, message["sdp"], reply)
             elif kind == "candidate":
-                await session.add_candidate(message["candidate"])
+                await found[1].add_candidate(message["candidate"])
             elif kind == "leave":
-                await self._close(session, SessionRow.Reason.LEFT)
+                found[0].left(found[1], SessionRow.Reason.LEFT, "")
             elif kind == "gone":
-                session.gone(reply)
-        if session_id not in self.sessions:
-            self._locks.pop(session_id, None)
+                found[1].gone(reply)
+        if "room" not in message and self._find(seat_id) is None:
+            self._locks.pop(key, None)
+
+    def _find(self, seat_id: UUID) -> tuple[Session, Seat] | None:
+        """The seat of this page, and the session it belongs to."""
+        for session in self.sessions.values():
+            if seat := session.seats.get(seat_id):
+                return session, seat
+        return None
+
+    def _close_room(self, room: str) -> None:
+        """Show everybody out of a room that was closed."""
+        if session := self._rooms.get(room):
+            session.show_out(ROOM_CLOSED)
 
     def _take_on(self, message: dict[str, Any]) -> None:
         """Let an avatar's owner see in the conversations that go on what they have just chosen."""
@@ -183,57 +204,83 @@ class MediaWorker:
             if session.avatar == message["avatar"]:
                 session.stage.take_on(temperament)
 
-    async def _open(self, session_id: UUID, message: dict[str, Any]) -> None:
-        reply = message["reply"]
-        session = self.sessions.get(session_id)
-        if session is not None and not session.over:
-            session.joined(reply)
-            await self._say(reply, "media.opened", session_id, place=session_id.hex)
-            return
-        if len(self.sessions) + len(self._opening) >= self.capacity:
-            await self._say(reply, "media.refused", session_id, code="full", message=FULL)
-            return
-        if self.sessions and self._strain.strained:
-            await self._say(reply, "media.refused", session_id, code="full", message=STRAINED)
+    async def _open(self, seat_id: UUID, message: dict[str, Any]) -> None:
+        reply, room = message["reply"], message.get("room", "")
+        found = self._find(seat_id)
+        if found is not None and not found[0].over:
+            found[1].joined(reply)
+            await self._say(reply, "media.opened", seat_id, place=seat_id.hex)
             return
         # What has ended is in the books and stays ended: who comes back too late begins a new session.
-        place = uuid4() if message["again"] else session_id
-        self._opening.add(place)
+        place = uuid4() if message["again"] else seat_id
+        session, avatar = self._rooms.get(room), None
+        if session is None or session.over:
+            begun = await self._begin(seat_id, place, message)
+            if begun is None:
+                return
+            session, avatar = begun
+        try:
+            seat = session.take_seat(place, Guest(message.get("name", ""), message.get("watching", False)))
+        except NoSeat as refusal:
+            await self._say(reply, "media.refused", seat_id, code=refusal.code, message=str(refusal))
+            return
+        seat.joined(reply)
+        await self._say(reply, "media.opened", seat_id, place=place.hex)
+        if avatar is not None:
+            await database_sync_to_async(open_session)(session.id, avatar, message["user"], self.name)
+
+    async def _begin(self, seat_id: UUID, place: UUID, message: dict[str, Any]) -> tuple[Session, Avatar] | None:
+        """Begin a session for the page at `place`; None where that is impossible and the page has been told so."""
+        reply, room = message["reply"], message.get("room", "")
+        if len(self.sessions) + len(self._opening) >= self.capacity:
+            await self._say(reply, "media.refused", seat_id, code="full", message=FULL)
+            return None
+        if self.sessions and self._strain.strained:
+            await self._say(reply, "media.refused", seat_id, code="full", message=STRAINED)
+            return None
+        self._opening[place] = room
         try:
             avatar = await Avatar.objects.aget(code=message["avatar"])
+            limits = Limits(MOST_SEATS, message["talkers"]) if room else None
             session = self.sessions[place] = Session(
                 place,
                 await self._likenesses.rig(avatar.imx.name or ""),
-                await database_sync_to_async(agent_settings)(avatar),
+                await database_sync_to_async(agent_settings)(avatar, several=bool(room)),
                 replace(self._backstage, providers=await self._casting.providers_for(avatar)),
                 self._session_ended,
                 avatar.code,
                 temperament_of(avatar),
+                limits,
+                self._seat_left,
             )
         except Avatar.DoesNotExist:
-            await self._say(reply, "media.refused", session_id, code="not_found", message="This avatar is gone.")
-            return
+            await self._say(reply, "media.refused", seat_id, code="not_found", message="This avatar is gone.")
+            return None
         except Exception as error:
             logger.error("An avatar cannot be opened", avatar=message["avatar"], reason=str(error))
-            await self._say(reply, "media.refused", session_id, code="not_ready", message=FACE_BROKEN)
-            return
+            await self._say(reply, "media.refused", seat_id, code="not_ready", message=FACE_BROKEN)
+            return None
         finally:
-            self._opening.discard(place)
-        session.joined(reply)
+            self._opening.pop(place, None)
+        if room:
+            self._rooms[room] = session
         logger.info("Session opens", session=place.hex, avatar=avatar.code)
-        await self._say(reply, "media.opened", session_id, place=place.hex)
-        await database_sync_to_async(open_session)(place, avatar, message["user"], self.name)
+        return session, avatar
 
-    async def _answer(self, session: Session, sdp: str, reply: str) -> None:
+    async def _answer(self, session: Session, seat: Seat, sdp: str, reply: str) -> None:
         try:
-            answer = await session.answer(sdp, reply)
+            answer = await seat.answer(sdp, reply)
         except (OfferRefused, Unreachable) as refusal:
             code = "offer" if isinstance(refusal, OfferRefused) else "unreachable"
-            await self._say(reply, "media.refused", session.id, code=code, message=str(refusal))
+            await self._say(reply, "media.refused", seat.id, code=code, message=str(refusal))
             if isinstance(refusal, Unreachable):
-                await self._close(session, SessionRow.Reason.FAILED)
+                session.left(seat, SessionRow.Reason.FAILED, str(refusal))
             return
-        await self._say(reply, "media.answer", session.id, sdp=answer)
+        await self._say(reply, "media.answer", seat.id, sdp=answer)
+
+    def _seat_left(self, seat: Seat, reason: str, sentence: str) -> None:
+        if reason != SessionRow.Reason.LEFT:
+            self._tasks.spawn(self._say(seat.reply, "media.ended", seat.id, reason=reason, message=sentence))
 
     async def _probe(self, probe_id: UUID, sdp: str, reply: str) -> None:
         """Take part in a page's connection check."""
@@ -249,14 +296,18 @@ class MediaWorker:
         self._tasks.spawn(self._finish(session, reason, sentence))
 
     async def _finish(self, session: Session, reason: str, sentence: str) -> None:
-        if reason != SessionRow.Reason.LEFT:
-            await self._say(session.reply, "media.ended", session.id, reason=reason, message=sentence)
+        for seat in session.seats.values():
+            if reason != SessionRow.Reason.LEFT:
+                await self._say(seat.reply, "media.ended", seat.id, reason=reason, message=sentence)
         await self._close(session, reason)
 
     async def _close(self, session: Session, reason: str) -> None:
         if self.sessions.get(session.id) is not session:
             return
         del self.sessions[session.id]
+        for room in [room for room, held in self._rooms.items() if held is session]:
+            del self._rooms[room]
+            self._locks.pop(room, None)
         await session.close()
         logger.info("Session ends", session=session.id.hex, reason=reason, spoken_s=round(session.spoken_s, 1))
         await database_sync_to_async(close_session)(session.id, reason, session.spoken_s, session.idle_s)
@@ -268,8 +319,8 @@ class MediaWorker:
             logger.warning("The page could not be told", message=kind, reason=str(error))
 
 
-def agent_settings(avatar: Avatar) -> AgentSettings:
-    """What the agent has to know of an avatar."""
+def agent_settings(avatar: Avatar, *, several: bool = False) -> AgentSettings:
+    """What the agent has to know of an avatar, and whether it meets several people at once."""
     pairs = tuple(
         WrittenPair(tuple(line.strip() for line in pair.questions.splitlines() if line.strip()), pair.answer)
         for pair in avatar.pairs.all()
@@ -282,7 +333,7 @@ def agent_settings(avatar: Avatar) -> AgentSettings:
         )
         for trigger in avatar.triggers.all()
     )
-    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs, triggers)
+    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs, triggers, several)
 
 
 def temperament_of(avatar: Avatar) -> Temperament:

@@ -9,6 +9,7 @@ from webapp import views
 urlpatterns = [
     path("", include("webapp.providers.urls")),
     path("", include("avatars.urls")),
+    path("", include("realtime.urls")),
     path("accounts/", include("webapp.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -2,7 +2,7 @@
 
 from realtime.agent.agent import Agent
 from realtime.agent.cues import Cue, SaidBy, Trigger
-from realtime.agent.protocols import AgentSettings, Converser, ProviderError, Providers, Stage, WrittenPair
+from realtime.agent.protocols import AgentSettings, Converser, ProviderError, Providers, Stage, Talker, WrittenPair
 from realtime.agent.providers import build_providers, with_own
 from realtime.agent.speech_to_speech import SpeechToSpeechAgent
 
@@ -15,6 +15,7 @@ __all__ = [
     "Providers",
     "SaidBy",
     "Stage",
+    "Talker",
     "Trigger",
     "WrittenPair",
     "agent_for",
@@ -24,7 +25,7 @@ __all__ = [
 
 
 def agent_for(settings: AgentSettings, providers: Providers, stage: Stage) -> Converser:
-    """The kind of agent that the providers are for."""
-    if providers.conversing is not None:
+    """The kind of agent that the providers are for. A model that hears and speaks itself hears one microphone alone."""
+    if providers.conversing is not None and not settings.several:
         return SpeechToSpeechAgent(settings, providers, stage, providers.conversing)
     return Agent(settings, providers, stage)

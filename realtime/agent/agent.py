@@ -1,8 +1,13 @@
-"""The agent of one session: hears, takes turns, thinks and speaks. The rules live elsewhere."""
+"""The agent of one session: hears, takes turns, thinks and speaks. The rules live elsewhere.
+
+Where several talk, one of them has the floor: who speaks first while the avatar is silent, and then whoever it answers.
+What the others say meanwhile is heard too and answered afterwards, one by one.
+"""
 
 import asyncio
 import logging
 import time
+from collections import deque
 from dataclasses import replace
 from typing import Final
 
@@ -24,12 +29,13 @@ from realtime.agent.protocols import (
     Providers,
     Samples,
     Stage,
+    Talker,
 )
 from realtime.agent.reply import Theatre
 from realtime.agent.speaker import Speaker
 from realtime.agent.standby import Standby
 from realtime.agent.turn_taking import Step, TurnTaking
-from realtime.agent.user_turn import UserTurn
+from realtime.agent.user_turn import ALONE, UserTurn
 from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
 from realtime.agent.written_answers import WrittenAnswers
 from realtime.taskset import TaskSet
@@ -43,6 +49,7 @@ JUDGING_WITHIN_S: Final = 2.0
 TEXT_LETTERS: Final = 2000
 STARVED_AFTER_S: Final = 0.4
 CHECK_EVERY_S: Final = 0.2
+MOST_WAITING: Final = 6
 
 
 class Agent:
@@ -69,20 +76,25 @@ class Agent:
         self._clock = clock
         self._tasks = TaskSet("an agent")
         self._bearing = Bearing(stage)
-        played = PlayedSound()
+        self._played = PlayedSound()
         self._dialogue = Dialogue(
             (short_prompt if providers.small_model else system_prompt)(settings), providers.history_letters
         )
         self._triggers = Triggers(settings.triggers)
         self._standby = Standby(clock)
-        theatre = Theatre(providers, stage, self._bearing, played, clock, settings.voice, self._triggers, self._standby)
-        self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn)
-        turn_taking = TurnTaking(judged=providers.turn_judge is not None)
-        self._ears = Ears(providers.voice_activity(), played, turn_taking, clock)
+        theatre = Theatre(
+            providers, stage, self._bearing, self._played, clock, settings.voice, self._triggers, self._standby
+        )
+        self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn, self._answer_next)
+        self._several = settings.several
+        self._ears: dict[Talker, Ears] = {}
+        self._deaf: set[Talker] = set()
         self._turns = turns
         self._turn: UserTurn | None = None
+        self._beside: dict[Talker, UserTurn] = {}
+        self._unanswered: deque[UserTurn] = deque()
         self._preparing: asyncio.Task[None] | None = None
-        self._started = self._closed = self._deaf = False
+        self._started = self._closed = False
 
     # What the session calls
 
@@ -96,44 +108,52 @@ class Agent:
         if self._greeting:
             self._say(self._greeting)
 
-    def hear(self, samples: Samples) -> None:
-        """The microphone's next samples: (n,) float32, mono, at `HEARING_RATE_HZ`, any length. Returns at once."""
-        if not self._started or self._closed or self._deaf:
+    def hear(self, samples: Samples, talker: Talker = ALONE) -> None:
+        """The next samples of somebody's microphone: (n,) float32, mono, at `HEARING_RATE_HZ`, any length.
+
+        Returns at once.
+        """
+        if not self._started or self._closed or talker in self._deaf:
             return
         try:
-            for step in self._ears.hear(samples, self._stage.playback):
-                self._take(step)
+            ears = self._ears_of(talker)
+            for step in ears.hear(samples, self._stage.playback):
+                self._take(ears, step)
         except Exception:
             log.exception("the microphone cannot be listened to")
-            self._deaf = True
-            self._drop_turn()
+            self._deaf.add(talker)
+            self._forget(talker)
             self._stage.send(phrases.MICROPHONE.notice())
-            if not self._speaker.busy:
-                self._bearing.be(Activity.IDLE)
 
-    def read(self, text: str) -> None:
-        """The user typed something instead of saying it."""
+    def read(self, text: str, talker: Talker = ALONE) -> None:
+        """Somebody typed something instead of saying it."""
         text = text.strip()
         if not self._started or self._closed or not text:
             return
         if len(text) > TEXT_LETTERS:
             self._stage.send(phrases.TOO_LONG.notice())
             return
-        self._drop_turn()
+        turn = UserTurn(self._next_number(), TurnMarks(self._clock), text=text, talker=talker)
+        if not self._may_begin(talker):
+            self._answer_later(turn)
+            return
+        self._drop_turn(talker)
         self._speaker.cut()
-        turn = UserTurn(self._next_number(), TurnMarks(self._clock), text=text)
-        turn.marks.restart(self._clock())
-        turn.marks.mark(Mark.TRANSCRIPT)
-        turn.marks.mark(Mark.TURN_DECIDED)
-        turn.reply = self._speaker.think(turn)
-        self._answer(turn)
+        self._think_and_answer(turn)
 
-    def interrupt(self) -> None:
-        """The user wants the avatar to be silent."""
+    def interrupt(self, talker: Talker = ALONE) -> None:
+        """Somebody wants the avatar to be silent."""
         if self._started and not self._closed:
-            self._drop_turn()
+            self._drop_turn(talker)
+            self._drop_unanswered()
             self._speaker.cut()
             self._bearing.be(Activity.IDLE)
+
+    def leave(self, talker: Talker) -> None:
+        """Somebody has left, and what they were saying with them."""
+        self._deaf.discard(talker)
+        self._forget(talker)
+        self._ears.pop(talker, None)
 
     async def close(self) -> None:
         """End the conversation; nothing of it goes on afterwards."""
@@ -143,26 +163,34 @@ class Agent:
 
     # The user's turn, step by step
 
-    def _take(self, step: Step) -> None:
-        turn = self._turn
+    def _take(self, ears: Ears, step: Step) -> None:
         if step is Step.STARTED:
-            self._begin_turn()
-        elif turn is None:
+            self._begin_turn(ears.talker)
             return
-        elif step is Step.TRANSCRIBE:
-            self._stage.user_paused()
-            turn.marks.restart(self._ears.speech_ended_s)
-            turn.transcribing = self._tasks.spawn(self._transcribe(turn, self._ears.recorder.samples()))
+        turn = self._turn_of(ears.talker)
+        if turn is None:
+            return
+        if step is Step.TRANSCRIBE:
+            if turn is self._turn:
+                self._stage.user_paused()
+            turn.marks.restart(ears.speech_ended_s)
+            turn.transcribing = self._tasks.spawn(self._transcribe(turn, ears, ears.recorder.samples()))
         elif step is Step.JUDGE:
-            turn.judging = self._tasks.spawn(self._judge(turn, self._ears.recorder.samples()))
+            turn.judging = self._tasks.spawn(self._judge(turn, ears, ears.recorder.samples()))
         elif step is Step.RESUMED:
             turn.forget_work()
         else:
+            ears.recorder.end()
             self._commit(turn)
 
-    def _begin_turn(self) -> None:
-        turn = UserTurn(self._next_number(), TurnMarks(self._clock))
+    def _begin_turn(self, talker: Talker) -> None:
+        turn = UserTurn(self._next_number(), TurnMarks(self._clock), talker=talker)
         turn.may_be_echo = self._speaker.may_echo
+        self._show_voice(talker, speaking=True)
+        if not self._may_begin(talker):
+            turn.beside = True
+            self._beside[talker] = turn
+            return
         if not self._speaker.take_back(turn):
             turn.cut = self._speaker.cut()
         self._turn = turn
@@ -170,22 +198,23 @@ class Agent:
         if self._preparing is None or self._preparing.done():
             self._preparing = self._tasks.spawn(self._providers.language_model.prepare(self._dialogue.prompt()))
 
-    async def _transcribe(self, turn: UserTurn, samples: Samples) -> None:
+    async def _transcribe(self, turn: UserTurn, ears: Ears, samples: Samples) -> None:
         try:
             heard = await self._heard(samples)
         except Exception as error:
-            if turn is self._turn:
-                self._could_not_hear(error)
+            if self._is_under_way(turn):
+                self._could_not_hear(turn, error)
             return
-        if turn is not self._turn:
+        if not self._is_under_way(turn):
             return
         turn.marks.mark(Mark.TRANSCRIPT)
         turn.text = self._addressed(turn, without_asides(heard))
         if turn.text or (turn.continues is not None and turn.withheld is None):
             self._caption_user(turn, final=False)
-            turn.reply = self._speaker.think(turn)
-        for step in self._ears.turn_taking.transcribed(turn.text):
-            self._take(step)
+            if turn is self._turn:
+                turn.reply = self._speaker.think(turn)
+        for step in ears.turn_taking.transcribed(turn.text):
+            self._take(ears, step)
 
     async def _heard(self, samples: Samples) -> str:
         """The words, from the first ears that understand anything. Raises what the last of them raises."""
@@ -204,7 +233,7 @@ class Agent:
                 self._standby.did_well(ear)
                 return words
 
-    async def _judge(self, turn: UserTurn, samples: Samples) -> None:
+    async def _judge(self, turn: UserTurn, ears: Ears, samples: Samples) -> None:
         judge = self._providers.turn_judge
         if judge is None:
             return
@@ -214,20 +243,28 @@ class Agent:
         except (ProviderError, TimeoutError) as error:
             log.warning("the end of a turn was not judged, silence decides: %s", type(error).__name__)
             return
-        if turn is self._turn:
-            for step in self._ears.turn_taking.judged(finished):
-                self._take(step)
+        if self._is_under_way(turn):
+            for step in ears.turn_taking.judged(finished):
+                self._take(ears, step)
 
     def _addressed(self, turn: UserTurn, text: str) -> str:
         """The words an answer is owed to: "" for noise, humming along, and the avatar's own words come back."""
-        humming = turn.cut is not None and is_backchannel(text)
+        humming = (turn.cut is not None or turn.beside) and is_backchannel(text)
         echo = turn.may_be_echo and repeats(text, self._speaker.said)
         return "" if humming or echo or not words_of(text) else text
 
     def _commit(self, turn: UserTurn) -> None:
+        self._show_voice(turn.talker, speaking=False)
+        if turn is not self._turn:
+            del self._beside[turn.talker]
+            if turn.text:
+                self._answer_later(turn)
+            return
         self._turn = None
-        self._ears.recorder.end()
         turn.marks.mark(Mark.TURN_DECIDED)
+        if turn.text and turn.reply is None:
+            # The floor fell to them after their words were known.
+            turn.reply = self._speaker.think(turn)
         if turn.reply is not None:
             if turn.withheld is not None:
                 turn.withheld.stop()
@@ -239,37 +276,120 @@ class Agent:
             self._say(rest)
         else:
             self._bearing.be(Activity.IDLE)
+            self._answer_next()
 
-    def _could_not_hear(self, error: Exception) -> None:
+    def _could_not_hear(self, turn: UserTurn, error: Exception) -> None:
         if isinstance(error, (ProviderError, TimeoutError)):
             log.warning("hearing failed: %s", error or type(error).__name__)
         else:
             log.error("hearing failed", exc_info=error)
-        self._drop_turn()
         self._stage.send(phrases.HEARING.notice(str(error) if isinstance(error, ProviderError) else ""))
+        if turn is not self._turn:
+            self._forget(turn.talker)
+            return
+        self._drop_turn(turn.talker)
         self._say(phrases.HEARING.spoken)
 
-    def _drop_turn(self) -> None:
-        """What the user was saying counts no more."""
+    def _drop_turn(self, talker: Talker) -> None:
+        """What `talker` was saying counts no more, nor what was being said by whoever had the floor."""
         turn, self._turn = self._turn, None
-        self._ears.forget()
+        self._stop_listening(talker)
         if turn is not None:
+            self._stop_listening(turn.talker)
             if turn.text:
                 self._caption_user(turn, final=True)
             turn.forget_work()
             if turn.continues is not None:
-                self._dialogue.user_said(turn.continues.whole_text)
+                self._dialogue.user_said(turn.continues.whole_text, turn.talker.name)
                 turn.continues.forget_work()
+
+    def _stop_listening(self, talker: Talker) -> None:
+        if ears := self._ears.get(talker):
+            ears.forget()
+            self._show_voice(talker, speaking=False)
+        if turn := self._beside.pop(talker, None):
+            turn.forget_work()
+
+    def _forget(self, talker: Talker) -> None:
+        """What `talker` was saying counts no more; the others are not disturbed."""
+        self._unanswered = deque(turn for turn in self._unanswered if turn.talker != talker)
+        if self._turn is None or self._turn.talker != talker:
+            self._stop_listening(talker)
+            return
+        self._drop_turn(talker)
+        if not self._speaker.busy:
+            self._bearing.be(Activity.IDLE)
+            self._answer_next()
 
     async def _watch_microphone(self) -> None:
         """A microphone that is switched off in the middle of a sentence sends nothing at all: take that for silence."""
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
-            missing_s = self._clock() - self._ears.heard_s
-            if self._ears.turn_taking.speaking and missing_s > STARVED_AFTER_S:
-                self.hear(np.zeros(int(missing_s * HEARING_RATE_HZ), np.float32))
+            for talker, ears in list(self._ears.items()):
+                missing_s = self._clock() - ears.heard_s
+                if ears.turn_taking.speaking and missing_s > STARVED_AFTER_S:
+                    self.hear(np.zeros(int(missing_s * HEARING_RATE_HZ), np.float32), talker)
+
+    # Several talkers
+
+    def _ears_of(self, talker: Talker) -> Ears:
+        if talker not in self._ears:
+            turn_taking = TurnTaking(judged=self._providers.turn_judge is not None)
+            voice_activity = self._providers.voice_activity()
+            self._ears[talker] = Ears(voice_activity, self._played, turn_taking, self._clock, talker)
+        return self._ears[talker]
+
+    def _may_begin(self, talker: Talker) -> bool:
+        """Whether nobody else has the floor."""
+        if self._turn is not None:
+            return self._turn.talker == talker
+        return self._speaker.answering in (None, talker)
+
+    def _turn_of(self, talker: Talker) -> UserTurn | None:
+        """What `talker` is saying. Who began beside somebody gets the floor as soon as it is free."""
+        if self._turn is not None and self._turn.talker == talker:
+            return self._turn
+        turn = self._beside.get(talker)
+        if turn is not None and self._turn is None and not self._speaker.busy:
+            self._turn = self._beside.pop(talker)
+            self._bearing.be(Activity.LISTENING)
+        return turn
+
+    def _is_under_way(self, turn: UserTurn) -> bool:
+        return turn is self._turn or turn is self._beside.get(turn.talker)
+
+    def _answer_later(self, turn: UserTurn) -> None:
+        self._caption_user(turn, final=False)
+        self._unanswered.append(turn)
+        if len(self._unanswered) > MOST_WAITING:
+            self._leave_unanswered(self._unanswered.popleft())
+
+    def _answer_next(self) -> None:
+        """The avatar is silent: answer who has waited longest, unless somebody speaks now."""
+        if self._unanswered and self._turn is None and not self._speaker.busy:
+            self._think_and_answer(self._unanswered.popleft())
+
+    def _drop_unanswered(self) -> None:
+        while self._unanswered:
+            self._leave_unanswered(self._unanswered.popleft())
+
+    def _leave_unanswered(self, turn: UserTurn) -> None:
+        """It was heard, and gets no answer of its own."""
+        self._caption_user(turn, final=True)
+        self._dialogue.user_said(turn.text, turn.talker.name)
+
+    def _show_voice(self, talker: Talker, *, speaking: bool) -> None:
+        if self._several:
+            self._stage.send({"type": "voice", "id": talker.key, "speaking": speaking})
 
     # Small things
+
+    def _think_and_answer(self, turn: UserTurn) -> None:
+        turn.marks.restart(self._clock())
+        turn.marks.mark(Mark.TRANSCRIPT)
+        turn.marks.mark(Mark.TURN_DECIDED)
+        turn.reply = self._speaker.think(turn)
+        self._answer(turn)
 
     def _answer(self, turn: UserTurn) -> None:
         self._caption_user(turn, final=True)
@@ -286,4 +406,7 @@ class Agent:
 
     def _caption_user(self, turn: UserTurn, *, final: bool) -> None:
         text = turn.whole_text
-        self._stage.send({"type": "caption", "who": "user", "turn": turn.number, "text": text, "final": final})
+        said_by = {"id": turn.talker.key, "name": turn.talker.name} if turn.talker.name else {}
+        self._stage.send(
+            {"type": "caption", "who": "user", "turn": turn.number, "text": text, "final": final, **said_by}
+        )

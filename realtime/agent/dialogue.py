@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from avatars.engine.gestures import GESTURES
-from realtime.agent.protocols import AgentSettings, Message
+from realtime.agent.protocols import AgentSettings, Attributed, Message
 
 PERSONA_LETTERS: Final = 4000
 SHORT_PERSONA_LETTERS: Final = 300
@@ -15,6 +15,12 @@ RULES: Final = (
     f" Your face can move: where it fits, write one of {GESTURE_WORDS} in front of a sentence. No other stage directions."
 )
 
+SEVERAL: Final = (
+    "You meet several people at once. Each of their messages begins with the name of the person who says it."
+    " Answer the one who spoke last. Do not begin with a name and a colon yourself."
+)
+SEVERAL_IN_SHORT: Final = "Several people talk to you. Each message begins with the speaker's name."
+
 
 def system_prompt(settings: AgentSettings) -> str:
     """Who the avatar is and how it talks."""
@@ -24,6 +30,8 @@ def system_prompt(settings: AgentSettings) -> str:
     if settings.greeting:
         # Many chat templates want the user to speak first, so the greeting is told and not replayed.
         parts.append(f'You opened the conversation with: "{settings.greeting.strip()}"')
+    if settings.several:
+        parts.append(SEVERAL)
     parts.append(RULES)
     return "\n".join(part for part in parts if part)
 
@@ -34,7 +42,8 @@ def short_prompt(settings: AgentSettings) -> str:
     persona = settings.persona.strip()
     if len(persona) > SHORT_PERSONA_LETTERS:
         persona = f"{persona[:SHORT_PERSONA_LETTERS].rpartition('.')[0]}."
-    return f"You are a helpful AI assistant{who}. {persona} Answer in one short sentence."
+    several = f" {SEVERAL_IN_SHORT}" if settings.several else ""
+    return f"You are a helpful AI assistant{who}. {persona}{several} Answer in one short sentence."
 
 
 class Dialogue:
@@ -45,9 +54,12 @@ class Dialogue:
         self._budget = history_letters
         self._said: list[Message] = []
 
-    def prompt(self, user_text: str | None = None) -> list[Message]:
-        """The messages for a reply; `user_text` is what the user has just said but not yet been taken at."""
-        new: list[Message] = [] if user_text is None else [{"role": "user", "content": user_text}]
+    def prompt(self, user_text: str | None = None, name: str = "") -> list[Message]:
+        """The messages for a reply; `user_text` is what the user has just said but not yet been taken at.
+
+        name: theirs, where the model has to know who said it.
+        """
+        new: list[Message] = [] if user_text is None else [{"role": "user", "content": _line(user_text, name)}]
         said = list(_joined([*self._said, *new]))
         kept: list[Message] = []
         letters = 0
@@ -62,9 +74,9 @@ class Dialogue:
             kept.pop(0)
         return [self._system, *kept]
 
-    def user_said(self, text: str) -> None:
-        """The user's turn is over."""
-        self._said.append({"role": "user", "content": text})
+    def user_said(self, text: str, name: str = "") -> None:
+        """The turn of the user of this name is over."""
+        self._said.append({"role": "user", "content": _line(text, name)})
 
     def take_back(self) -> None:
         """The user goes on: their last words were not all of their turn."""
@@ -82,10 +94,20 @@ def _joined(messages: Iterable[Message]) -> Iterable[Message]:
     last: Message | None = None
     for message in messages:
         if last is not None and last["role"] == message["role"]:
-            last = {"role": last["role"], "content": f"{last['content']} {message['content']}"}
+            last = {"role": last["role"], "content": _together(last["content"], message["content"])}
             continue
         if last is not None:
             yield last
         last = message
     if last is not None:
         yield last
+
+
+def _line(text: str, name: str) -> str:
+    return Attributed(f"{name}: {text}", text) if name else text
+
+
+def _together(first: str, second: str) -> str:
+    if isinstance(first, Attributed) and isinstance(second, Attributed):
+        return Attributed(f"{first}\n{second}", f"{first.words} {second.words}")
+    return f"{first} {second}"

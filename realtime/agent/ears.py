@@ -1,10 +1,10 @@
-"""The microphone's side of a session: frames, voice, echo, and the steps of turn taking."""
+"""The side of one microphone: frames, voice, echo, and the steps of turn taking."""
 
 from collections.abc import Callable, Iterator
 
 from avatars.engine.performer import Playback
-from realtime.agent.echo_guard import USER_SHARE, EchoGuard, PlayedSound
-from realtime.agent.protocols import Clock, Samples, VoiceActivity
+from realtime.agent.echo_guard import USER_SHARE, EchoGuard, PlayedSound, Reference
+from realtime.agent.protocols import Clock, Samples, Talker, VoiceActivity
 from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.agent.vad import Framer, Recorder
 
@@ -15,10 +15,16 @@ class Ears:
     """Hears everything in order; cheap enough for the event loop (0.3 ms of work for 32 ms of sound)."""
 
     def __init__(
-        self, voice_activity: VoiceActivity, played: PlayedSound, turn_taking: TurnTaking, clock: Clock
+        self,
+        voice_activity: VoiceActivity,
+        played: PlayedSound,
+        turn_taking: TurnTaking,
+        clock: Clock,
+        talker: Talker,
     ) -> None:
+        self.talker = talker
         self._voice_activity = voice_activity
-        self._played = played
+        self._played = Reference(played)
         self._clock = clock
         self._framer = Framer()
         self._guard = EchoGuard()

@@ -90,29 +90,39 @@ class EchoGuard:
 
 
 class PlayedSound:
-    """What the avatar says, looked up frame by frame in step with the microphone."""
+    """What the avatar says, kept for every microphone that may hear it."""
 
     def __init__(self) -> None:
-        self._turn: int | None = None
+        self.turn: int | None = None
         self._sound: list[Samples] = []
-        self._joined = np.zeros(0, np.float32)
-        self._at = 0
+        self.joined = np.zeros(0, np.float32)
 
     def add(self, turn: int, samples: Samples) -> None:
         """More of a turn's speech was queued."""
-        if turn != self._turn:
-            self._turn, self._sound, self._at = turn, [], 0
+        if turn != self.turn:
+            self.turn, self._sound = turn, []
         self._sound.append(samples)
-        self._joined = np.concatenate(self._sound)
+        self.joined = np.concatenate(self._sound)
+
+
+class Reference:
+    """What the avatar says, looked up frame by frame in step with one microphone."""
+
+    def __init__(self, played: PlayedSound) -> None:
+        self._played = played
+        self._turn: int | None = None
+        self._at = 0
 
     def frame(self, turn: int | None, heard_ms: float) -> Samples | None:
         """The (768,) samples played in this frame of the microphone, None where nothing is."""
-        if turn is None or turn != self._turn:
+        if turn is None or turn != self._played.turn:
             return None
+        if turn != self._turn:
+            self._turn, self._at = turn, 0
         told = int(heard_ms * SAMPLE_RATE_HZ / 1000)
         # The position is told in whole frames of video; between them count on.
         if abs(told - self._at) > SAMPLE_RATE_HZ // 10:
             self._at = told
-        piece = self._joined[self._at : self._at + REFERENCE_SAMPLES]
+        piece = self._played.joined[self._at : self._at + REFERENCE_SAMPLES]
         self._at += REFERENCE_SAMPLES
         return np.pad(piece, (0, REFERENCE_SAMPLES - len(piece))) if len(piece) else None

@@ -20,6 +20,26 @@ HEARING_RATE_HZ: Final = 16_000
 Clock = Callable[[], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Talker:
+    """Somebody who may talk to the avatar. key: tells them apart; name: "" in a conversation of two."""
+
+    key: str = ""
+    name: str = ""
+
+
+class Attributed(str):
+    """What people said, each with their name before it, as the language model reads it. words: without the names."""
+
+    words: str
+
+    def __new__(cls, text: str, words: str) -> "Attributed":
+        """Keep both."""
+        attributed = super().__new__(cls, text)
+        attributed.words = words
+        return attributed
+
+
 class Message(TypedDict):
     """One message of a chat."""
 
@@ -174,7 +194,7 @@ class AgentSettings:
     """Who the avatar is.
 
     persona: the creator's words for the model. voice: a style of the local voice, or the name of a remote one.
-    pairs: answers that its owner wrote. triggers: words that set off gestures.
+    pairs: answers that its owner wrote. triggers: words that set off gestures. several: it meets more than one person.
     """
 
     persona: str = ""
@@ -183,6 +203,7 @@ class AgentSettings:
     name: str = ""
     pairs: tuple[WrittenPair, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    several: bool = False
 
 
 class Converser(Protocol):
@@ -192,16 +213,20 @@ class Converser(Protocol):
         """Begin the conversation."""
         ...
 
-    def hear(self, samples: Samples) -> None:
-        """The microphone's next samples: (n,) float32, mono, at `HEARING_RATE_HZ`, any length."""
+    def hear(self, samples: Samples, talker: Talker) -> None:
+        """The next samples of somebody's microphone: (n,) float32, mono, at `HEARING_RATE_HZ`, any length."""
         ...
 
-    def read(self, text: str) -> None:
-        """The user typed something instead of saying it."""
+    def read(self, text: str, talker: Talker) -> None:
+        """Somebody typed something instead of saying it."""
         ...
 
-    def interrupt(self) -> None:
-        """The user wants the avatar to be silent."""
+    def interrupt(self, talker: Talker) -> None:
+        """Somebody wants the avatar to be silent."""
+        ...
+
+    def leave(self, talker: Talker) -> None:
+        """Somebody has left, and what they were saying with them."""
         ...
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from avatars.engine.performer import Activity
 from realtime.agent import phrases
 from realtime.agent.dialogue import Dialogue
+from realtime.agent.protocols import Talker
 from realtime.agent.reply import Reply, Theatre
 from realtime.agent.user_turn import UserTurn
 
@@ -22,24 +23,41 @@ ECHO_WORDS: Final = 40
 
 
 class Speaker:
-    """At most one reply is let out at a time; others may be thought out behind their gates."""
+    """At most one reply is let out at a time; others may be thought out behind their gates.
+
+    finished: called when a reply came to its own end.
+    """
 
     def __init__(
-        self, theatre: Theatre, dialogue: Dialogue, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+        self,
+        theatre: Theatre,
+        dialogue: Dialogue,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        finished: Callable[[], None],
     ) -> None:
         self._theatre = theatre
         self._dialogue = dialogue
         self._spawn = spawn
+        self._finished = finished
         self._reply: Reply | None = None
         self._answers: UserTurn | None = None
         self._silent_s = theatre.clock() - ECHO_WITHIN_S
-        # What was said lately: it may come back through the microphone.
-        self.said = ""
+        self._said = ""
 
     @property
     def busy(self) -> bool:
         """Whether a reply was let out and is not over."""
         return self._reply is not None
+
+    @property
+    def answering(self) -> Talker | None:
+        """Whom the avatar answers; None where it is silent or speaks to everybody."""
+        return self._answers.talker if self._answers is not None else None
+
+    @property
+    def said(self) -> str:
+        """What was said lately: it may come back through a microphone."""
+        return f"{self._said} {self._reply.recital.caption()}" if self._reply is not None else self._said
 
     @property
     def may_echo(self) -> bool:
@@ -49,13 +67,15 @@ class Speaker:
     def think(self, turn: UserTurn) -> Reply:
         """Begin an answer behind its gate."""
         number = turn.number if turn.reply_number is None else turn.reply_number
-        reply = Reply.thought(self._theatre, number, self._dialogue.prompt(turn.whole_text), turn.marks)
+        reply = Reply.thought(
+            self._theatre, number, self._dialogue.prompt(turn.whole_text, turn.talker.name), turn.marks
+        )
         reply.task = self._spawn(self._perform(reply))
         return reply
 
     def answer(self, turn: UserTurn) -> None:
         """Let the answer to a turn out."""
-        self._dialogue.user_said(turn.whole_text)
+        self._dialogue.user_said(turn.whole_text, turn.talker.name)
         self._reply, self._answers = turn.reply, turn
         if turn.reply is not None:
             turn.reply.release()
@@ -111,10 +131,11 @@ class Speaker:
             self._reply = self._answers = None
             self._remember(reply)
             self._theatre.bearing.be(Activity.IDLE)
+            self._finished()
 
     def _remember(self, reply: Reply) -> None:
         self._dialogue.avatar_was_heard(reply.recital.heard_text())
-        self.said = " ".join(f"{self.said} {reply.recital.caption()}".split()[-ECHO_WORDS:])
+        self._said = " ".join(f"{self._said} {reply.recital.caption()}".split()[-ECHO_WORDS:])
         self._silent_s = self._theatre.clock()
 
     def _heard_ms(self, reply: Reply) -> float:

@@ -19,13 +19,23 @@ from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
 from realtime.agent.latency import TurnMarks
 from realtime.agent.parts import Parts
-from realtime.agent.protocols import HEARING_RATE_HZ, AgentSettings, Clock, ProviderError, Providers, Samples, Stage
+from realtime.agent.protocols import (
+    HEARING_RATE_HZ,
+    AgentSettings,
+    Clock,
+    ProviderError,
+    Providers,
+    Samples,
+    Stage,
+    Talker,
+)
 from realtime.agent.providers.openai_realtime import RealtimeLine, sound_of
 from realtime.agent.providers.resampling import Resampler
 from realtime.agent.reply import Reply, Theatre
 from realtime.agent.sentences import Passage
 from realtime.agent.standby import Standby
 from realtime.agent.turn_taking import Step, TurnTaking
+from realtime.agent.user_turn import ALONE
 from realtime.taskset import TaskSet
 from webapp.providers.endpoint import Endpoint
 
@@ -117,7 +127,7 @@ class SpeechToSpeechAgent:
             Standby(clock),
         )
         self._turn_taking = TurnTaking(judged=False)
-        self._ears = Ears(providers.voice_activity(), played, self._turn_taking, clock)
+        self._ears = Ears(providers.voice_activity(), played, self._turn_taking, clock, ALONE)
         self._resampler = Resampler(HEARING_RATE_HZ)
         self._microphone: asyncio.Queue[Samples] = asyncio.Queue(WAITING_FRAMES)
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -141,10 +151,10 @@ class SpeechToSpeechAgent:
         self._bearing.be(Activity.IDLE)
         self._tasks.spawn(self._converse())
 
-    def hear(self, samples: Samples) -> None:
+    def hear(self, samples: Samples, talker: Talker = ALONE) -> None:
         """The microphone's next samples: (n,) float32, mono, at `HEARING_RATE_HZ`, any length. Returns at once."""
         if self._stand_in is not None:
-            self._stand_in.hear(samples)
+            self._stand_in.hear(samples, talker)
             return
         if not self._open:
             return
@@ -170,10 +180,10 @@ class SpeechToSpeechAgent:
         quiet = not heard and self._stage.playback().turn is not None
         self._send_sound(np.zeros_like(samples) if quiet else sent)
 
-    def read(self, text: str) -> None:
+    def read(self, text: str, talker: Talker = ALONE) -> None:
         """The user typed something instead of saying it."""
         if self._stand_in is not None:
-            self._stand_in.read(text)
+            self._stand_in.read(text, talker)
             return
         text = text.strip()
         if not self._open or not text:
@@ -189,14 +199,19 @@ class SpeechToSpeechAgent:
         self._send(type="conversation.item.create", item={"type": "message", "role": "user", "content": content})
         self._ask_to_speak()
 
-    def interrupt(self) -> None:
+    def interrupt(self, talker: Talker = ALONE) -> None:
         """The user wants the avatar to be silent."""
         if self._stand_in is not None:
-            self._stand_in.interrupt()
+            self._stand_in.interrupt(talker)
         elif self._open:
             self._cut()
             self._answer_due_s = None
             self._bearing.be(Activity.IDLE)
+
+    def leave(self, talker: Talker) -> None:
+        """The user has left."""
+        if self._stand_in is not None:
+            self._stand_in.leave(talker)
 
     async def close(self) -> None:
         """End the conversation."""

@@ -2,9 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from realtime.agent.latency import TurnMarks
+from realtime.agent.protocols import Talker
 from realtime.agent.reply import Reply
+
+# Whoever it is, in a conversation of two.
+ALONE: Final = Talker()
 
 
 @dataclass(slots=True)
@@ -13,6 +18,7 @@ class UserTurn:
 
     number: its caption's, and the reply's too unless `reply_number` says otherwise. continues: the turn that was
     taken back because they go on. cut: the reply they spoke over. may_be_echo: the avatar spoke a moment ago.
+    talker: who says it. beside: it began while somebody else had the floor.
     """
 
     number: int
@@ -22,6 +28,8 @@ class UserTurn:
     reply_number: int | None = None
     cut: Reply | None = None
     may_be_echo: bool = False
+    talker: Talker = ALONE
+    beside: bool = False
     transcribing: asyncio.Task[None] | None = None
     judging: asyncio.Task[None] | None = None
     reply: Reply | None = None

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from realtime.agent.protocols import LanguageModel, Meaning, Message, ProviderError, WrittenPair
+from realtime.agent.protocols import Attributed, LanguageModel, Meaning, Message, ProviderError, WrittenPair
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +30,8 @@ class WrittenAnswers:
 
     async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         """The written answer to the last message, else the model's own reply."""
-        answer = await self._written(messages[-1]["content"])
+        asked = messages[-1]["content"]
+        answer = await self._written(asked.words if isinstance(asked, Attributed) else asked)
         if answer is not None:
             yield Written(answer)
             return

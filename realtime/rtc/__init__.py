@@ -3,12 +3,16 @@
 from realtime.rtc.clock import FRAME_S, FrameClock, Tick
 from realtime.rtc.loopback import offer_loopback
 from realtime.rtc.network import Network, TurnServer, Unreachable
+from realtime.rtc.outlet import Outlet
 from realtime.rtc.peer import OfferRefused, Peer, PeerListener
 from realtime.rtc.probe import Probe
-from realtime.rtc.tracks import Outlet
+from realtime.rtc.tracks import Feed
+from realtime.rtc.transport import FanOut, Transport, TransportStats
 
 __all__ = [
     "FRAME_S",
+    "FanOut",
+    "Feed",
     "FrameClock",
     "Network",
     "OfferRefused",
@@ -17,6 +21,8 @@ __all__ = [
     "PeerListener",
     "Probe",
     "Tick",
+    "Transport",
+    "TransportStats",
     "TurnServer",
     "Unreachable",
     "offer_loopback",

@@ -17,7 +17,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from realtime.rtc.network import Network, Unreachable, apply_network, new_connection
-from realtime.rtc.tracks import Outlet
+from realtime.rtc.tracks import Feed
 from realtime.taskset import TaskSet
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,8 @@ class PeerListener(Protocol):
 class Peer:
     """An answered connection. Make it, `answer` the offer, add candidates as they come, `close` it in every case."""
 
-    def __init__(self, outlet: Outlet, listener: PeerListener, network: Network) -> None:
-        self._outlet = outlet
+    def __init__(self, feed: Feed, listener: PeerListener, network: Network) -> None:
+        self._feed = feed
         self._listener = listener
         self._network = network
         self._connection = new_connection(network)
@@ -83,7 +83,7 @@ class Peer:
         Raises `OfferRefused` with a sentence, and `Unreachable` with one where no browser could get here.
         """
         connection = self._connection
-        for track, order in ((self._outlet.face, VIDEO_ORDER), (self._outlet.voice, ("audio/opus",))):
+        for track, order in ((self._feed.face, VIDEO_ORDER), (self._feed.voice, ("audio/opus",))):
             connection.addTrack(track)
             # Only preferences set before the offer is taken count in the answer.
             codecs = RTCRtpSender.getCapabilities(track.kind).codecs
@@ -112,10 +112,10 @@ class Peer:
     def _follow_codec(self) -> None:
         video = next(t for t in self._connection.getTransceivers() if t.kind == "video")
         if video._codecs[0].mimeType.lower() == "video/h264":
-            # Packets are made by the outlet, so it and not the sender must hear of lost pictures.
-            video.sender._send_keyframe = self._outlet.request_key_frame  # type: ignore[method-assign]
+            # The sender passes packets on as they come, so whoever makes them must hear of lost pictures.
+            video.sender._send_keyframe = self._feed.request_key_frame  # type: ignore[method-assign]
         else:
-            self._outlet.send_frames_raw()
+            self._feed.raw = True
 
     def _hear_soon(self) -> None:
         """Let the microphone's packets through with one packet's delay, where the library would wait for four.
@@ -165,7 +165,7 @@ class Peer:
         if self._closed:
             return
         self._closed = True
-        self._outlet.close()
+        self._feed.close()
         await self._tasks.cancel()
         try:
             await asyncio.wait_for(self._connection.close(), CLOSE_WITHIN_S)

@@ -1,43 +1,21 @@
-"""The two tracks of a session, and the outlet that feeds them: a frame and its 40 ms of sound travel together.
-
-The media thread encodes and hands finished packets to the event loop, which only sends them. Encoding in the library's
-way would cost three trips through an executor for each frame.
-"""
+"""The two tracks of one connection: queues of finished packets, each sent at its time."""
 
 import asyncio
-import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import av
-import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.packet import Packet as AvPacket
-from numpy.typing import NDArray
 
-from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
-from realtime.rtc.clock import Tick
-from realtime.rtc.encoder import (
-    RTP_AUDIO_HZ,
-    SAMPLES_PER_PACKET,
-    FaceEncoder,
-    Packet,
-    VoiceEncoder,
-    picture_frame,
-    silence_packet,
-)
+from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
+from realtime.rtc.encoder import SAMPLES_PER_PACKET, Packet, silence_packet
 
-# A request for a key frame within this many frames of the last one is met by that one.
-KEY_INTERVAL_FRAMES: Final = 6
-LONGEST_BACKLOG_FRAMES: Final = 5
+PACKETS_PER_FRAME: Final = SAMPLES_PER_FRAME // SAMPLES_PER_PACKET
 WORTH_SLEEPING_S: Final = 0.002
-# Frames are made so long before they are sent: making one takes longer now and then, and a browser answers uneven sound
-# with a longer buffer for minutes.
-SENT_AFTER_S: Final = 0.030
-# Browsers show pictures a little before the sound that was sent with them; see docs/performance.md.
-PICTURE_AFTER_SOUND_S: Final = 0.020
 
 Unit = TypeVar("Unit", bound=Packet | av.VideoFrame)
 
@@ -111,94 +89,56 @@ class VoiceTrack(_QueueTrack[Packet]):
         return silent
 
 
-class Outlet:
-    """Takes frames with their sound on the media thread and brings them to both tracks on the event loop.
+class Feed:
+    """Both tracks of one connection. Everything on the event loop.
 
-    Made on the event loop. `feed` and `backlog_frames` belong to the media thread, the rest to the loop.
+    raw: the browser takes VP8 alone, so the connection encodes the picture itself.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self) -> None:
         self.face, self.voice = FaceTrack(), VoiceTrack()
-        self.pictures_sent = 0
-        self._loop = asyncio.get_running_loop()
-        self._face_encoder: FaceEncoder | None = FaceEncoder(width, height)
-        self._voice_encoder: VoiceEncoder | None = VoiceEncoder()
-        self._fed = 0
-        self._last_index = 0
-        self._key_wanted = threading.Event()
-        self._last_key = -KEY_INTERVAL_FRAMES
-        self._closed = False
+        self.raw = False
+        self._key_frame_wanted: Callable[[], None] | None = None
+        self._in_step = self._left_out = False
+        self._said = 0
 
-    def send_frames_raw(self) -> None:
-        """Let the connection encode the picture itself, as VP8. Call before the first `feed`."""
-        self._face_encoder = None
+    def attach(self, key_frame_wanted: Callable[[], None] | None) -> None:
+        """Belong to whoever makes the packets from now on; None to nobody. Its first picture is a key frame."""
+        self._key_frame_wanted, self._in_step = key_frame_wanted, False
 
     def request_key_frame(self) -> None:
-        """Make one of the next pictures a key frame."""
-        self._key_wanted.set()
-
-    def hush(self) -> None:
-        """Say nothing more of what was made so far: an interrupted voice ends with the packet that is under way.
-
-        Two frames beyond the last are meant, too: one may be in the making, and in the next the voice still fades.
-        """
-        self.voice.hush((self._last_index + 3) * SAMPLES_PER_FRAME * RTP_AUDIO_HZ // SAMPLE_RATE_HZ)
+        """The browser has lost a picture."""
+        if self._key_frame_wanted is not None:
+            self._key_frame_wanted()
 
     @property
     def backlog_frames(self) -> int:
         """How many frames' sound waits to be sent."""
-        return self._fed - self.voice.taken * SAMPLES_PER_PACKET // SAMPLES_PER_FRAME
+        return self._said // PACKETS_PER_FRAME - self.voice.taken // PACKETS_PER_FRAME
 
-    @property
-    def congested(self) -> bool:
-        """Whether the event loop or the network is so far behind that making more would only add to it."""
-        return self.backlog_frames >= LONGEST_BACKLOG_FRAMES
-
-    def feed(self, tick: Tick, picture: NDArray[np.uint8], samples: NDArray[np.int16]) -> None:
-        """Encode one frame and its sound, and pass both on.
-
-        picture: (height * 3 // 2, width) uint8 I420, read before this returns; samples: (960,) int16.
-        """
-        voice_encoder = self._voice_encoder
-        if voice_encoder is None:
+    def show(self, unit: Packet | av.VideoFrame, due_s: float) -> None:
+        """Append a picture, unless it is of no use here: of the other kind, or no key frame where one is missing."""
+        if isinstance(unit, av.VideoFrame) is not self.raw:
             return
-        self._last_index = tick.index
-        face = self._encode_face(tick, picture) if tick.picture else None
-        position = tick.index * SAMPLES_PER_FRAME
-        voice = [
-            (
-                voice_encoder.encode(samples[start : start + SAMPLES_PER_PACKET], position + start),
-                tick.due_s + SENT_AFTER_S + start / SAMPLE_RATE_HZ,
-            )
-            for start in range(0, SAMPLES_PER_FRAME, SAMPLES_PER_PACKET)
-        ]
-        self._fed += 1
-        # The loop is closed when a process ends in the middle of a frame.
-        if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put, face, tick.due_s + SENT_AFTER_S + PICTURE_AFTER_SOUND_S, voice)
+        if self._left_out:
+            self._left_out = False
+            self.request_key_frame()
+        if isinstance(unit, AvPacket) and not self._in_step:
+            if not unit.is_keyframe:
+                return
+            self._in_step = True
+        self.face.put(unit, due_s)
 
-    def _encode_face(self, tick: Tick, picture: NDArray[np.uint8]) -> Packet | av.VideoFrame:
-        self.pictures_sent += 1
-        encoder = self._face_encoder
-        if encoder is None:
-            return picture_frame(picture, tick.index)
-        key = self._key_wanted.is_set() and tick.index - self._last_key >= KEY_INTERVAL_FRAMES
-        if key or self.pictures_sent == 1:
-            self._key_wanted.clear()
-            self._last_key = tick.index
-        return encoder.encode(picture, tick.index, key=key)
+    def leave_out(self) -> None:
+        """A picture was not shown; what comes after it can only be read from a key frame on."""
+        self._in_step, self._left_out = False, True
 
-    def _put(self, face: Packet | av.VideoFrame | None, due_s: float, voice: list[tuple[Packet, float]]) -> None:
-        if self._closed:
-            return
-        if face is not None:
-            self.face.put(face, due_s)
-        for packet, packet_due_s in voice:
-            self.voice.put(packet, packet_due_s)
+    def say(self, packet: Packet, due_s: float) -> None:
+        """Append 20 ms of sound."""
+        self._said += 1
+        self.voice.put(packet, due_s)
 
     def close(self) -> None:
-        """End both tracks and let the encoders go; a closed connection is kept until the garbage collector comes by."""
-        self._closed = True
-        self._face_encoder = self._voice_encoder = None
+        """End both tracks."""
         self.face.stop()
         self.voice.stop()

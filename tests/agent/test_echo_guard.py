@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
-from realtime.agent.echo_guard import REFERENCE_SAMPLES, USER_SHARE, EchoGuard, PlayedSound
+from realtime.agent.echo_guard import REFERENCE_SAMPLES, USER_SHARE, EchoGuard, PlayedSound, Reference
 from realtime.agent.protocols import HEARING_RATE_HZ, Samples
 from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
 
@@ -82,18 +82,19 @@ def test_without_a_reference_everything_is_the_user() -> None:
 
 def test_the_played_sound_is_found_where_the_playback_is() -> None:
     played = PlayedSound()
+    reference = Reference(played)
     played.add(4, np.arange(24_000, dtype=np.float32))
     played.add(4, np.arange(24_000, 48_000, dtype=np.float32))
-    assert played.frame(None, 0) is None
-    assert played.frame(3, 0) is None
-    first, second = played.frame(4, 1500), played.frame(4, 1520)
+    assert reference.frame(None, 0) is None
+    assert reference.frame(3, 0) is None
+    first, second = reference.frame(4, 1500), reference.frame(4, 1520)
     assert first is not None
     assert second is not None
     assert first[0] == 36_000
     assert second[0] == 36_000 + REFERENCE_SAMPLES
-    assert played.frame(4, 2500) is None
+    assert reference.frame(4, 2500) is None
     played.add(5, np.ones(100, np.float32))
-    assert played.frame(4, 0) is None
-    padded = played.frame(5, 0)
+    assert reference.frame(4, 0) is None
+    padded = reference.frame(5, 0)
     assert padded is not None
     assert padded.sum() == 100

@@ -18,8 +18,8 @@ WITHIN_S = 10.0
 class PageSocket:
     """One WebSocket of one page."""
 
-    def __init__(self, code: str, user: Any = None) -> None:
-        self._socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/talk/{code}/")
+    def __init__(self, code: str, user: Any = None, *, where: str = "talk") -> None:
+        self._socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/{where}/{code}/")
         self._socket.scope["user"] = user or AnonymousUser()
 
     async def connect(self) -> None:
@@ -55,16 +55,16 @@ class PageSocket:
         """The tab is closed, or the network is gone."""
         await self._socket.disconnect(timeout=WITHIN_S)
 
-    async def join(self, token: Any = None) -> None:
+    async def join(self, token: Any = None, **introduction: Any) -> None:
         await self.connect()
-        await self.say(type="join", token=token)
+        await self.say(type="join", token=token, **introduction)
 
 
 class FakeWorker:
     """Known to the web process, and answers nothing by itself."""
 
-    def __init__(self, name: str = "one", capacity: int = 4, sessions: int = 0) -> None:
-        self.record = WorkerRecord(name, f"media.{name}", capacity, sessions)
+    def __init__(self, name: str = "one", capacity: int = 4, sessions: int = 0, rooms: tuple[str, ...] = ()) -> None:
+        self.record = WorkerRecord(name, f"media.{name}", capacity, sessions, rooms)
         self.registration = Registration()
         self.registration.beat(self.record)
 

@@ -13,10 +13,13 @@ import pytest
 from avatars.engine.controls import Control
 from avatars.engine.performer import Line
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
+from realtime import seat as seat_module
 from realtime import session as session_module
 from realtime.agent import AgentSettings, Providers
+from realtime.guests import Guest
 from realtime.rtc import OfferRefused, Tick
-from realtime.session import COME_BACK_WITHIN_S, CONNECT_WITHIN_S, IDLE_LIMIT_S, LONGEST_TEXT, Backstage, Session
+from realtime.seat import COME_BACK_WITHIN_S, CONNECT_WITHIN_S
+from realtime.session import IDLE_LIMIT_S, LONGEST_TEXT, Backstage, Session, Show
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.agent.virtual_time import run_virtually
 from tests.portraits import MONA_LISA, rig_of
@@ -25,8 +28,8 @@ from tests.portraits import MONA_LISA, rig_of
 class FakePeer:
     """A connection that answers what it is offered, and is moved by the test."""
 
-    def __init__(self, outlet: Any, listener: Any, network: Any) -> None:
-        self.outlet, self.listener, self.network = outlet, listener, network
+    def __init__(self, feed: Any, listener: Any, network: Any) -> None:
+        self.feed, self.listener, self.network = feed, listener, network
         self.events: list[dict[str, Any]] = []
         self.candidates: list[Any] = []
         self.closed = False
@@ -45,7 +48,7 @@ class FakePeer:
 
     async def close(self) -> None:
         self.closed = True
-        self.outlet.close()
+        self.feed.close()
 
 
 class FakeFrames:
@@ -94,20 +97,26 @@ class Told:
             Backstage(providers, self.frames, AtOnce()),  # type: ignore[arg-type]
             lambda _, reason, sentence: self.ends.append((reason, sentence)),
         )
+        self.seat = self.session.take_seat(uuid4(), Guest())
 
     @property
     def peer(self) -> FakePeer:
-        assert self.session.connection is not None
-        peer: Any = self.session.connection.peer
+        assert self.seat.connection is not None
+        peer: Any = self.seat.connection.peer
         assert isinstance(peer, FakePeer)
         return peer
 
     async def connect(self, page: str = "page") -> FakePeer:
-        self.session.joined(page)
-        await self.session.answer("offer", page)
+        self.seat.joined(page)
+        await self.seat.answer("offer", page)
         self.peer.listener.connected()
         self.peer.listener.channel_opened()
         return self.peer
+
+    @property
+    def show(self) -> Show:
+        assert self.session.show is not None
+        return self.session.show
 
     @property
     def ended(self) -> str:
@@ -118,7 +127,7 @@ class Told:
 
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "Peer", FakePeer)
+    monkeypatch.setattr(seat_module, "Peer", FakePeer)
     monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time()))
 
 
@@ -133,7 +142,7 @@ def live(scene: Callable[[Told], Coroutine[Any, Any, None]], greeting: str = "")
             await told.session.close()
             await told.session.close()
         assert told.frames.shows == []
-        assert told.session.connection is None
+        assert told.seat.connection is None
 
     run_virtually(run())
 
@@ -147,24 +156,24 @@ def tick(index: int, *, picture: bool = True) -> Tick:
 
 def test_an_offer_is_answered_and_frames_are_made_once_media_can_flow() -> None:
     async def scene(told: Told) -> None:
-        told.session.joined("page")
-        assert await told.session.answer("offer", "page") == "answer to offer"
+        told.seat.joined("page")
+        assert await told.seat.answer("offer", "page") == "answer to offer"
         assert told.frames.shows == []
         told.peer.listener.connected()
-        assert told.frames.shows == [told.session.connection]
-        await told.session.add_candidate({"candidate": "x"})
+        assert told.frames.shows == [told.session.show]
+        await told.seat.add_candidate({"candidate": "x"})
         assert told.peer.candidates == [{"candidate": "x"}]
 
     live(scene)
 
 
 def test_a_candidate_before_the_offer_does_no_harm() -> None:
-    live(lambda told: told.session.add_candidate({"candidate": "x"}))
+    live(lambda told: told.seat.add_candidate({"candidate": "x"}))
 
 
 def test_a_page_that_never_connects_ends_the_session() -> None:
     async def scene(told: Told) -> None:
-        told.session.joined("page")
+        told.seat.joined("page")
         await asyncio.sleep(CONNECT_WITHIN_S - 1)
         assert told.ended == ""
         await asyncio.sleep(2)
@@ -175,9 +184,9 @@ def test_a_page_that_never_connects_ends_the_session() -> None:
 
 def test_a_page_that_only_negotiates_ends_the_session_too() -> None:
     async def scene(told: Told) -> None:
-        told.session.joined("page")
+        told.seat.joined("page")
         await asyncio.sleep(CONNECT_WITHIN_S - 1)
-        await told.session.answer("offer", "page")
+        await told.seat.answer("offer", "page")
         await asyncio.sleep(CONNECT_WITHIN_S - 1)
         assert told.ended == ""
         await asyncio.sleep(2)
@@ -197,7 +206,7 @@ def test_a_page_that_comes_back_within_three_seconds_goes_on_with_its_conversati
         await asyncio.sleep(COME_BACK_WITHIN_S - 0.5)
         second = await told.connect("page two")
         assert first.closed
-        assert told.frames.shows == [told.session.connection]
+        assert told.frames.shows == [told.session.show]
         assert (told.session.agent, told.session.stage.performer) == (agent, performer)
         assert {"type": "state", "state": "listening"} in second.events
         await asyncio.sleep(60)
@@ -219,7 +228,7 @@ def test_a_page_that_is_gone_for_longer_has_left_for_good() -> None:
 def test_a_websocket_that_goes_without_a_word_ends_the_session_after_the_same_grace() -> None:
     async def scene(told: Told) -> None:
         await told.connect("page")
-        told.session.gone("page")
+        told.seat.gone("page")
         await asyncio.sleep(COME_BACK_WITHIN_S - 0.1)
         assert told.ended == ""
         await asyncio.sleep(0.2)
@@ -232,7 +241,7 @@ def test_the_websocket_of_an_earlier_page_may_go() -> None:
     async def scene(told: Told) -> None:
         await told.connect("page one")
         await told.connect("page two")
-        told.session.gone("page one")
+        told.seat.gone("page one")
         await asyncio.sleep(60)
         assert told.ended == ""
 
@@ -247,7 +256,7 @@ def test_a_dropped_connection_has_no_say_any_more() -> None:
         first.listener.received({"type": "bye"})
         first.listener.connected()
         first.listener.heard(np.zeros(512, np.float32))
-        assert told.frames.shows == [told.session.connection]
+        assert told.frames.shows == [told.session.show]
         await asyncio.sleep(60)
         assert told.ended == ""
 
@@ -256,9 +265,9 @@ def test_a_dropped_connection_has_no_say_any_more() -> None:
 
 def test_a_refused_offer_may_be_followed_by_a_better_one() -> None:
     async def scene(told: Told) -> None:
-        told.session.joined("page")
+        told.seat.joined("page")
         with pytest.raises(OfferRefused):
-            await told.session.answer("garbage", "page")
+            await told.seat.answer("garbage", "page")
         refused = told.peer
         await told.connect()
         assert refused.closed
@@ -327,7 +336,7 @@ def test_the_page_may_ask_for_a_gesture() -> None:
         peer.listener.received({"type": "gesture", "name": "smile", "stop_on_agent_speech": True})
         assert peer.events[-1] == {"type": "gesture", "name": "smile"}
         for index in range(15):
-            peer.listener.perform(tick(index))
+            told.show.perform(tick(index))
         performer = told.session.stage.performer
         assert performer.next().controls[Control.SMILE] > 0.3
         performer.say(1, Line.prepare(Speech(np.zeros(SAMPLE_RATE_HZ, np.float32), (Phone("AA", 0.0, 1.0),))))
@@ -407,10 +416,10 @@ def test_who_types_is_not_idle_and_who_speaks_neither() -> None:
 def test_a_frame_that_cannot_be_made_ends_the_session_in_words() -> None:
     async def scene(told: Told) -> None:
         await told.connect()
-        connection = told.session.connection
+        connection = told.seat.connection
         assert connection is not None
-        connection.failed(ValueError("no picture"))
-        connection.failed(ValueError("no picture"))
+        told.show.failed(ValueError("no picture"))
+        told.show.failed(ValueError("no picture"))
         await asyncio.sleep(0)
         reason, sentence = told.ends[0]
         assert reason == "failed"
@@ -441,18 +450,18 @@ def test_closing_ends_everything_without_another_word() -> None:
 def test_a_frame_goes_out_with_its_sound_and_is_counted() -> None:
     async def scene(told: Told) -> None:
         await told.connect()
-        connection = told.session.connection
+        connection = told.seat.connection
         assert connection is not None
         sound = np.full(SAMPLE_RATE_HZ // 25 * 2, 2.0, np.float32)
         told.session.stage.performer.say(1, Line.prepare(Speech(sound, (Phone("AA", 0.0, 0.08),))))
         for index in range(5):
-            connection.perform(tick(index))
+            told.show.perform(tick(index))
             await asyncio.sleep(0)
             for _ in range(2):
-                await connection.outlet.voice.recv()
+                await connection.feed.voice.recv()
         assert (told.session.spoken_frames, told.session.idle_frames) == (2, 3)
         assert (told.session.spoken_s, told.session.idle_s) == (pytest.approx(0.08), pytest.approx(0.12))
-        assert connection.outlet.pictures_sent == 5
+        assert told.show.outlet.pictures_sent == 5
 
     live(scene)
 
@@ -460,12 +469,12 @@ def test_a_frame_goes_out_with_its_sound_and_is_counted() -> None:
 def test_no_frame_is_made_for_a_network_that_does_not_take_it() -> None:
     async def scene(told: Told) -> None:
         await told.connect()
-        connection = told.session.connection
+        connection = told.seat.connection
         assert connection is not None
         for index in range(20):
-            connection.perform(tick(index))
-        assert connection.outlet.congested
-        assert told.session.idle_frames == connection.outlet.backlog_frames < 20
+            told.show.perform(tick(index))
+        assert told.show.outlet.congested
+        assert told.session.idle_frames == told.show.outlet.backlog_frames < 20
 
     live(scene)
 
@@ -473,12 +482,12 @@ def test_no_frame_is_made_for_a_network_that_does_not_take_it() -> None:
 def test_a_picture_that_comes_too_late_is_not_sent() -> None:
     async def scene(told: Told) -> None:
         await told.connect()
-        connection = told.session.connection
+        connection = told.seat.connection
         assert connection is not None
-        connection.perform(tick(0))
-        connection.perform(tick(1, picture=False))
-        assert connection.outlet.pictures_sent == 1
-        assert connection.outlet.backlog_frames == 2
+        told.show.perform(tick(0))
+        told.show.perform(tick(1, picture=False))
+        assert told.show.outlet.pictures_sent == 1
+        assert told.show.outlet.backlog_frames == 2
 
     live(scene)
 

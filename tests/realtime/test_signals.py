@@ -11,7 +11,7 @@ from realtime import signals
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     moods: list[str] = []
-    monkeypatch.setattr(signals, "_tell_workers", lambda avatar: moods.append(avatar.mood))
+    monkeypatch.setattr(signals, "_tell_workers", lambda message: moods.append(message["mood"]))
     return moods
 
 

@@ -20,13 +20,13 @@ from avatars.engine.controls import Control
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
 from avatars.imx import write_imx
 from avatars.models import Avatar
-from realtime import session as session_module
+from realtime import seat as seat_module
 from realtime import worker as worker_module
 from realtime.agent import Cue, Providers, SaidBy, Trigger
 from realtime.models import Session as SessionRow
 from realtime.placement import live_workers
 from realtime.rtc import offer_loopback
-from realtime.worker import FACE_BROKEN, FULL, GONE, STOPPING, MediaWorker, agent_settings
+from realtime.worker import FACE_BROKEN, FULL, GONE, ROOM_CLOSED, STOPPING, MediaWorker, agent_settings
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.imx.conftest import manifest_of
 from tests.portraits import MONA_LISA, portrait_of
@@ -342,7 +342,7 @@ async def test_a_page_comes_back_to_its_conversation(mona: Avatar) -> None:
 async def test_a_page_that_comes_back_too_late_begins_another_session(
     mona: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "COME_BACK_WITHIN_S", 0.05)
+    monkeypatch.setattr(seat_module, "COME_BACK_WITHIN_S", 0.05)
     async with working() as worker:
         page = Page(worker, mona.code)
         await page.open()
@@ -513,3 +513,139 @@ def test_names_and_channels_are_never_the_same_twice() -> None:
     one, other = asyncio.run(make()), asyncio.run(make())
     assert one.name != other.name
     assert one.channel != other.channel
+
+
+# Rooms
+
+
+@dataclass
+class Guest(Page):
+    """A page of a room."""
+
+    room: str = "ROOM"
+    name: str = "Ann"
+    watching: bool = False
+    talkers: int = 2
+
+    async def open(self, *, again: bool = False) -> None:
+        await self.ask(again=again)
+        self.session = (await self.hear("opened"))["place"]
+
+    async def ask(self, *, again: bool = False) -> None:
+        values = {"name": self.name, "watching": self.watching, "talkers": self.talkers, "room": self.room}
+        await self.say("open", avatar=self.avatar, user=self.user, again=again, **values)
+
+
+def names(browser: Browser) -> list[str]:
+    """Who is here, as the page was told last."""
+    told = browser.of_type("people")
+    return [one["name"] for one in told[-1]["people"]] if told else []
+
+
+async def test_three_in_a_room_see_one_avatar_and_hear_of_each_other(mona: Avatar, user: Any) -> None:
+    async with working(capacity=1) as worker:
+        ann = Guest(worker, mona.code, name="Ann", user=user.pk)
+        await ann.open()
+        first = await ann.call()
+        await first.until(lambda b: len(b.pictures) > 10)
+        (session,) = worker.sessions.values()
+        # Who comes later joins what goes on: no other session, no other encoder.
+        ben, cleo = Guest(worker, mona.code, name="Ben"), Guest(worker, mona.code, name="Cleo", watching=True)
+        await asyncio.gather(ben.open(), cleo.open())
+        second, third = await ben.call(), await cleo.call()
+        assert list(worker.sessions.values()) == [session]
+        show = session.show
+        assert show is not None
+        for browser in (second, third):
+            await browser.until(lambda b: len(b.pictures) > 10 and len(b.sounds) > 10)
+            assert browser.pictures[-1].to_ndarray(format="gray").std() > 20
+        assert show.audience.stats().receivers == 3
+        await first.until(lambda b: names(b) == ["Ann", "Ben", "Cleo"])
+        assert first.of_type("people")[-1]["you"] == ann.session
+        assert [one["watching"] for one in first.of_type("people")[-1]["people"]] == [False, False, True]
+
+        # What one writes all read, with the name, and the answer too.
+        second.say(type="hello")
+        await second.until(lambda b: b.of_type("state"))
+        second.say(type="text", text="Who are you?")
+        for browser in (first, second, third):
+            await browser.until(lambda b: any(e["final"] and e.get("name") == "Ben" for e in b.of_type("caption")))
+            await browser.until(lambda b: any(e["text"] == "Very well." for e in b.of_type("caption")))
+        # Who only watches says nothing.
+        third.say(type="text", text="And I?")
+        third.say(type="gesture", name="nod")
+
+        # Somebody leaves, somebody is lost: the others go on.
+        await ben.say("leave")
+        await first.until(lambda b: names(b) == ["Ann", "Cleo"])
+        assert session.show is show
+        await third.close()
+        await first.until(lambda b: names(b) == ["Ann"])
+        seen = len(first.pictures)
+        await first.until(lambda b: len(b.pictures) > seen + 5)
+        assert not [e for e in first.of_type("caption") if e["text"] == "And I?"]
+        assert not first.of_type("gesture")
+        await ann.say("leave")
+        row = await ann.ended()
+        await asyncio.gather(first.close(), second.close())
+    assert (row.reason, row.user_id) == ("left", user.pk)
+    assert await SessionRow.objects.acount() == 1
+    # Metered once, however many watched.
+    entries = [e async for e in UsageEntry.objects.all()]
+    assert {(e.kind, e.user_id) for e in entries} == {("session_spoken", user.pk), ("session_idle", user.pk)}
+    assert len(entries) == 2
+
+
+async def test_a_room_takes_so_many_and_says_why_not_more(mona: Avatar) -> None:
+    async with working() as worker:
+        for name in ("Ann", "Ann"):
+            await Guest(worker, mona.code, name=name).open()
+        late = Guest(worker, mona.code, name="Cleo")
+        await late.ask()
+        refused = await late.hear("refused")
+        assert refused["code"] == "stage_full"
+        assert "You can watch" in refused["message"]
+        for _ in range(6):
+            await Guest(worker, mona.code, name="", watching=True).open()
+        await late.ask()
+        assert (await late.hear("refused"))["code"] == "room_full"
+        (session,) = worker.sessions.values()
+        assert [seat.guest.name for seat in session.seats.values()][:4] == ["Ann", "Ann 2", "Guest", "Guest 2"]
+        # Another room is another session.
+        await Guest(worker, mona.code, room="OTHER").open()
+        assert len(worker.sessions) == 2
+
+
+async def test_the_last_to_be_lost_ends_the_room_after_the_usual_grace(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seat_module, "COME_BACK_WITHIN_S", 0.1)
+    async with working() as worker:
+        ann, ben = Guest(worker, mona.code), Guest(worker, mona.code, name="Ben")
+        await ann.open()
+        await ben.open()
+        (session,) = worker.sessions.values()
+        await ann.say("gone")
+        assert (await ann.hear("ended"))["reason"] == "lost"
+        assert not session.over
+        await ben.say("gone")
+        await ben.hear("ended")
+        assert (await ann.ended()).reason == "lost"
+        # Who comes back begins it anew.
+        again = Guest(worker, mona.code, session=ann.session)
+        await again.open(again=True)
+        assert again.session != ann.session
+
+
+async def test_a_worker_says_which_rooms_it_holds_and_shows_everybody_out_of_a_closed_one(mona: Avatar) -> None:
+    async with working() as worker:
+        ann, ben = Guest(worker, mona.code), Guest(worker, mona.code, name="Ben")
+        await ann.open()
+        await ben.open()
+        await until(lambda: asyncio.to_thread(live_workers), lambda found: found and found[0].rooms == ("ROOM",))
+        await get_channel_layer().send(worker.channel, {"type": "close_room", "room": "ROOM"})
+        for page in (ann, ben):
+            assert await page.hear("ended") | {"session": ""} == {
+                "type": "media.ended", "session": "", "reason": "stopped", "message": ROOM_CLOSED,
+            }  # fmt: skip
+        assert (await ann.ended()).reason == "stopped"

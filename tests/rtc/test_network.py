@@ -14,7 +14,7 @@ import aioice.ice
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from realtime.rtc import Network, Outlet, Peer, TurnServer, Unreachable
+from realtime.rtc import Feed, Network, Peer, TurnServer, Unreachable
 from realtime.rtc import network as network_module
 from realtime.rtc.network import NO_PORT, NO_RELAY
 from realtime.rtc.reach import ServerFault, ask_turn
@@ -37,7 +37,7 @@ async def answered(
     network: Network, browser: Browser | None = None
 ) -> AsyncIterator[tuple[list[dict[str, Any]], Browser]]:
     """The candidates that a peer in this network offers, and the browser they are offered to."""
-    peer, browser = Peer(Outlet(64, 64), Listener(), network), browser or Browser()
+    peer, browser = Peer(Feed(), Listener(), network), browser or Browser()
     try:
         answer = await peer.answer(await browser.offer())
         await browser.take(answer)

@@ -16,7 +16,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
-from realtime.rtc import FrameClock, Network, OfferRefused, Outlet, Peer, loopback, offer_loopback
+from realtime.rtc import FanOut, Feed, FrameClock, Network, OfferRefused, Outlet, Peer, loopback, offer_loopback
 from realtime.rtc.peer import HEARING_BUFFER_PACKETS, HEARING_RATE_HZ, MOST_CANDIDATES
 from tests.rtc.browser import Browser
 
@@ -67,9 +67,12 @@ class Call:
     """A peer and a browser."""
 
     def __init__(self, network: Network | None = None) -> None:
-        self.outlet = Outlet(WIDTH, HEIGHT)
+        audience = FanOut()
+        self.outlet = Outlet(WIDTH, HEIGHT, audience)
+        self.feed = Feed()
+        audience.add(self.feed)
         self.listener = Listener()
-        self.peer = Peer(self.outlet, self.listener, network or Network())
+        self.peer = Peer(self.feed, self.listener, network or Network())
         self.browser = Browser()
         self._playing = threading.Event()
         self._thread = threading.Thread(target=self._play)
@@ -409,4 +412,4 @@ async def test_a_connection_that_cannot_be_closed_stops_nobody(monkeypatch: pyte
 
         monkeypatch.setattr(call.peer._connection, "close", broken)
         await call.peer.close()
-        assert call.outlet.face.readyState == "ended"
+        assert call.feed.face.readyState == "ended"

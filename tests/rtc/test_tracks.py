@@ -10,8 +10,9 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
-from realtime.rtc import FRAME_S, FrameClock, Outlet, Tick
-from realtime.rtc.tracks import KEY_INTERVAL_FRAMES, LONGEST_BACKLOG_FRAMES, PICTURE_AFTER_SOUND_S, SENT_AFTER_S
+from realtime.rtc import FRAME_S, FanOut, Feed, FrameClock, Outlet, Tick
+from realtime.rtc.outlet import KEY_INTERVAL_FRAMES, PICTURE_AFTER_SOUND_S, SENT_AFTER_S
+from realtime.rtc.transport import LONGEST_BACKLOG_FRAMES
 
 WIDTH, HEIGHT = 64, 48
 PICTURE = np.full((HEIGHT * 3 // 2, WIDTH), 90, np.uint8)
@@ -23,8 +24,23 @@ def tick(index: int, due_s: float | None = None, *, picture: bool = True) -> Tic
     return Tick(index, time.monotonic() - 1 if due_s is None else due_s, 0.0, 0, picture)
 
 
-def outlet() -> Outlet:
-    return Outlet(WIDTH, HEIGHT)
+class Single(Outlet):
+    """An outlet with one connection."""
+
+    def __init__(self) -> None:
+        audience = FanOut()
+        super().__init__(WIDTH, HEIGHT, audience)
+        self.line = Feed()
+        self.face, self.voice = self.line.face, self.line.voice
+        audience.add(self.line)
+
+    def close(self) -> None:
+        super().close()
+        self.line.close()
+
+
+def outlet() -> Single:
+    return Single()
 
 
 async def feed(out: Outlet, *ticks: Tick) -> None:
@@ -139,8 +155,8 @@ async def test_a_hushed_voice_ends_at_once_and_speaks_again_afterwards() -> None
 async def test_a_key_frame_that_is_asked_for_comes_once() -> None:
     out = outlet()
     await feed(out, *(tick(index) for index in range(8)))
-    out.request_key_frame()
-    out.request_key_frame()
+    out.line.request_key_frame()
+    out.line.request_key_frame()
     await feed(out, *(tick(index) for index in range(8, 20)))
     keys = [packet.pts for packet in [await out.face.recv() for _ in range(20)] if packet.is_keyframe]  # type: ignore[union-attr]
     assert keys == [0, 8]
@@ -150,7 +166,7 @@ async def test_a_key_frame_that_is_asked_for_comes_once() -> None:
 async def test_key_frames_keep_their_distance() -> None:
     out = outlet()
     for index in range(20):
-        out.request_key_frame()
+        out.line.request_key_frame()
         await feed(out, tick(index))
     keys = [packet.pts for packet in [await out.face.recv() for _ in range(20)] if packet.is_keyframe]  # type: ignore[union-attr]
     assert keys == list(range(0, 20, KEY_INTERVAL_FRAMES))
@@ -160,7 +176,7 @@ async def test_key_frames_keep_their_distance() -> None:
 async def test_a_key_frame_waits_for_a_picture() -> None:
     out = outlet()
     await feed(out, *(tick(index) for index in range(8)))
-    out.request_key_frame()
+    out.line.request_key_frame()
     await feed(out, tick(8, picture=False), tick(9))
     packets = [await out.face.recv() for _ in range(9)]
     assert packets[-1].pts == 9
@@ -170,7 +186,7 @@ async def test_a_key_frame_waits_for_a_picture() -> None:
 
 async def test_frames_are_sent_raw_where_the_browser_wants_vp8() -> None:
     out = outlet()
-    out.send_frames_raw()
+    out.line.raw = True
     await feed(out, tick(3))
     frame = await out.face.recv()
     assert isinstance(frame, av.VideoFrame)
@@ -213,7 +229,7 @@ async def test_a_picture_of_the_wrong_size_is_refused() -> None:
 
 
 def test_feeding_after_the_loop_has_ended_does_no_harm() -> None:
-    async def make() -> Outlet:
+    async def make() -> Single:
         return outlet()
 
     out = asyncio.run(make())

@@ -12,6 +12,7 @@ export class Captions {
     this.entries = new Map();
     this.pending = []; // what was typed and not yet confirmed by the server
     this.session = "";
+    this.you = ""; // in a room: which of its people this page is
   }
 
   /** Turn numbers count from the start of a session; an older session's entries are never written over. */
@@ -20,8 +21,10 @@ export class Captions {
     this.pause();
   }
 
-  caption({ who, turn, text, final }) {
-    const entry = this.entry(who, turn, text);
+  /** `id` and `name`: who said it, in a room. */
+  caption({ who, turn, text, final, id, name }) {
+    const other = name && id !== this.you ? name : "";
+    const entry = this.entry(who, turn, text, other);
     const before = entry.text;
     entry.text = text;
     entry.words.textContent = text;
@@ -33,7 +36,7 @@ export class Captions {
       if (added) this.avatarLine.textContent = added;
     } else {
       this.avatarLine.textContent = "";
-      this.showUser(text);
+      this.showUser(other ? `${other}: ${text}` : text);
     }
     this.follow();
   }
@@ -73,23 +76,24 @@ export class Captions {
     return `${this.session}/${who}/${turn}`;
   }
 
-  entry(who, turn, text) {
+  entry(who, turn, text, other) {
     const key = this.key(who, turn);
     let entry = this.entries.get(key);
     if (!entry) {
-      const waiting = who === "user" ? this.pending.findIndex((typed) => typed.text === text.trim()) : -1;
-      entry = waiting >= 0 ? this.pending.splice(waiting, 1)[0] : this.add(who, "");
+      const waiting = who === "user" && !other ? this.pending.findIndex((typed) => typed.text === text.trim()) : -1;
+      entry = waiting >= 0 ? this.pending.splice(waiting, 1)[0] : this.add(who, "", other);
       this.entries.set(key, entry);
     }
     return entry;
   }
 
-  add(who, text) {
+  add(who, text, other = "") {
     const item = document.createElement("li");
     item.dataset.who = who;
+    item.toggleAttribute("data-other", Boolean(other));
     const name = document.createElement("span");
     name.className = "who";
-    name.textContent = this.names[who];
+    name.textContent = other || this.names[who];
     const words = document.createElement("p");
     item.append(name, words);
     this.transcript.append(item);

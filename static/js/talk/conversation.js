@@ -18,7 +18,7 @@ export const PHASE = {
   FAILED: "failed",
 };
 
-const FINAL_ERRORS = new Set(["not_found", "forbidden"]);
+const FINAL_ERRORS = new Set(["not_found", "forbidden", "room_full", "stage_full"]);
 const RETRIED_ERRORS = new Set(["worker_lost", "no_worker", "full", "not_ready", "unreachable", "internal"]);
 const ERROR_SENTENCES = {
   full: "All places are taken at the moment. Try again in a little while.",
@@ -42,13 +42,15 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /**
  * Fires "phase" ({phase, sentence}), "session" ({session}), "stream" ({stream}) and "message" (the data channel's messages as `detail`).
  *
- * `track()` gives the microphone's track, or null.
+ * `track()` gives the microphone's track, or null; `introduction()` what the server is told of who joins; `gone` is said where nobody is any more.
  */
 export class Conversation extends EventTarget {
-  constructor({ url, track }) {
+  constructor({ url, track, introduction = () => ({}), gone = CLOSE_SENTENCES[CLOSE.NOT_FOUND] }) {
     super();
     this.url = url;
     this.track = track;
+    this.introduction = introduction;
+    this.gone = gone;
     this.phase = PHASE.READY;
     this.reset();
   }
@@ -96,7 +98,7 @@ export class Conversation extends EventTarget {
 
   connect() {
     this.pictured = this.opened = this.greeted = false;
-    const signalling = (this.signalling = new Signalling(this.url, { token: this.token }));
+    const signalling = (this.signalling = new Signalling(this.url, { token: this.token, introduction: this.introduction() }));
     const peer = (this.peer = new Peer());
 
     signalling.addEventListener("ready", async ({ detail }) => {
@@ -142,7 +144,8 @@ export class Conversation extends EventTarget {
 
   unsignalled(code) {
     this.blocked = !CLOSE_SENTENCES[code];
-    if (CLOSE_SENTENCES[code]) this.fail(CLOSE_SENTENCES[code]);
+    if (code === CLOSE.NOT_FOUND) this.fail(this.gone);
+    else if (CLOSE_SENTENCES[code]) this.fail(CLOSE_SENTENCES[code]);
     else this.retry(this.wasLive ? "The connection was lost." : UNREACHABLE);
   }
 

@@ -22,19 +22,24 @@ const STATE_WORDS = {
 };
 
 const $ = (id) => document.getElementById(id);
-const config = JSON.parse($("talk-config").textContent);
-const root = document.documentElement;
+export const config = JSON.parse($("talk-config").textContent);
+export const root = document.documentElement;
 const video = $("avatar-video");
 const microphone = new Microphone();
 const meter = new Meter($("mute"));
-const captions = new Captions({
+export const captions = new Captions({
   line: $("captions"),
   transcript: $("transcript"),
   empty: $("transcript-empty"),
   names: { user: "You", avatar: config.name },
 });
 const debug = new Debug({ turns: $("debug-turns"), connection: $("debug-connection"), worker: $("debug-worker") });
-const conversation = new Conversation({ url: socketUrl(config.ws_url), track: () => microphone.track });
+export const conversation = new Conversation({
+  url: socketUrl(config.ws_url),
+  track: () => microphone.track,
+  introduction: () => introduction(),
+  gone: config.gone,
+});
 const devices = new Devices({
   microphone: $("microphone"),
   loudspeaker: $("loudspeaker"),
@@ -45,6 +50,17 @@ const devices = new Devices({
 });
 const events = [];
 let wakeLock = null;
+let introduction = () => ({});
+
+/** Say with `words()` who joins: {name, watch}. Who only watches is not asked for a microphone. */
+export function introduceBy(words) {
+  introduction = words;
+}
+
+/** Act on the messages of one more type. */
+export function receive(type, act) {
+  MESSAGES[type] = act;
+}
 
 function socketUrl(path) {
   const url = new URL(path, location.href);
@@ -99,10 +115,14 @@ function microphoneGone() {
   devices.refresh();
 }
 
-async function talk() {
+export async function talk() {
   notice("");
   $("talk").disabled = true;
   showState("connecting");
+  if (introduction().watch) {
+    conversation.start(Promise.resolve());
+    return;
+  }
   const opened = Promise.race([openMicrophone(), skippedMicrophone()]);
   const offer = setTimeout(offerToSkip, ASK_AGAIN_MS);
   opened.then(() => clearTimeout(offer));
@@ -239,12 +259,14 @@ function openPanel(name, open) {
   if (!open && panel.contains(document.activeElement)) PANELS[name].focus();
 }
 
-for (const [name, button] of Object.entries(PANELS)) {
+/** Let the button `name`-toggle open and close the panel `name`. */
+export function panel(name) {
+  const button = (PANELS[name] ??= $(`${name}-toggle`));
   button.addEventListener("click", () => openPanel(name, button.getAttribute("aria-expanded") !== "true"));
+  for (const close of document.querySelectorAll(`[data-close="${name}"]`)) close.addEventListener("click", () => openPanel(name, false));
 }
-for (const button of document.querySelectorAll("[data-close]")) {
-  button.addEventListener("click", () => openPanel(button.dataset.close, false));
-}
+
+Object.keys(PANELS).forEach(panel);
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const [name, button] of Object.entries(PANELS)) if (button.getAttribute("aria-expanded") === "true") openPanel(name, false);

@@ -12,13 +12,13 @@ export const CLOSE = { FORBIDDEN: 4401, NOT_FOUND: 4404, TOO_MANY: 4429 };
  * each with the server's message as `detail`, and "lost" ({code}) once, when the connection goes without having been closed here.
  */
 export class Signalling extends EventTarget {
-  constructor(url, { token = null, pingMs = PING_MS } = {}) {
+  constructor(url, { token = null, introduction = {}, pingMs = PING_MS } = {}) {
     super();
     this.open = true;
     this.unanswered = 0;
     this.socket = new WebSocket(url);
     this.socket.addEventListener("open", () => {
-      this.send({ type: "join", token });
+      this.send({ type: "join", token, ...introduction });
       this.timer = setInterval(() => this.ping(), pingMs);
     });
     this.socket.addEventListener("message", (event) => this.receive(event.data));
