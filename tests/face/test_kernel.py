@@ -15,7 +15,7 @@ from avatars.build.preview import small
 from avatars.engine.controls import CONTROL_COUNT, MOUTH, RANGES, Control, rest
 from avatars.engine.face import FaceRenderer, Rig, renderer_of
 from avatars.engine.face.kernel import KernelRenderer, available
-from avatars.engine.face.kernel.compile import SOURCE, find_compiler
+from avatars.engine.face.kernel.compile import SOURCE, find_compiler, flags
 from avatars.engine.motion import Activity, Motion
 from avatars.engine.portrait import Kind, Portrait
 from tests.face.test_renderer import AA, MM, controls
@@ -193,6 +193,13 @@ def compile_in(folder: Path, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, folder / "compile.py"], capture_output=True, text=True, env=environment, check=True
     )
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
+def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
+    command = [find_compiler(), *flags(), "-Wall", "-Wextra", "-Werror", SOURCE, "-o", tmp_path / "face.o"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_without_a_compiler_set_up_says_so_and_goes_on(tmp_path: Path) -> None:
