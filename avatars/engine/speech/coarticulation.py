@@ -20,7 +20,7 @@ Seconds = NDArray[np.float64]
 
 # The mouth leads the sound: speakers do, and an early picture is noticed less than a late one.
 LEAD_S: Final = 0.040
-GAIN: Final = 1.15
+GAIN: Final = 1.05
 STRESS_GAIN: Final = 1.12
 CORE: Final = 0.7
 STEEPNESS: Final = 1.3
