@@ -18,6 +18,7 @@ from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
 from avatars.builds import enqueue, published_files, remove_files
+from avatars.knowledge.reading import recover_unread
 from avatars.making import Made, Refused, make
 from avatars.models import Avatar, Build
 from avatars.progress import announce
@@ -205,10 +206,11 @@ def recover_interrupted() -> int:
 
 
 def watch_for_interrupted(stop: threading.Event) -> None:
-    """Recover interrupted builds until told to stop; the builder runs this in a thread."""
+    """Recover interrupted builds and readings until told to stop; the builder runs this in a thread."""
     while not stop.wait(HEARTBEAT_S):
         close_old_connections()
         try:
             recover_interrupted()
+            recover_unread()
         except Exception as error:
             logger.warning("Interrupted builds could not be looked for", reason=str(error))

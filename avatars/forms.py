@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from avatars.models import Avatar, Build, GestureTrigger, Pair
-from avatars.uploads import check_source
+from avatars.uploads import check_document, check_source
 from avatars.voices import voice_choices
 
 CONSENT_TEXT: Final = (
@@ -24,6 +24,7 @@ LICENCES: Final = [
 POINT_NAMES: Final = ("left_eye", "right_eye", "mouth_left", "mouth_right", "mouth_middle", "chin")
 LARGEST_COORDINATE_PX: Final = 20_000
 LONGEST_PHRASE: Final = 60
+LONGEST_DOCUMENT_NAME: Final = 100
 
 
 class SourceForm(forms.Form):
@@ -155,6 +156,29 @@ GestureTriggerFormSet = forms.inlineformset_factory(
     max_num=GestureTrigger.LIMIT,
     validate_max=True,
 )
+
+
+class DocumentForm(forms.Form):
+    """A file to know from."""
+
+    file = forms.FileField(
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".txt,.md,.markdown,.pdf,text/plain,text/markdown,application/pdf"}),
+        error_messages={"required": "Choose a file."},
+    )
+
+    def clean_file(self) -> Any:
+        """Look at the first bytes; what the file is called is kept to show, and never used as a path."""
+        upload = self.cleaned_data["file"]
+        self.cleaned_data["name"] = _shown_name(upload.name or "")
+        upload.name = f"document.{check_document(upload)}"
+        return upload
+
+
+def _shown_name(name: str) -> str:
+    """A file's name as it is shown and cited: one line, and its ending kept where it is too long."""
+    name = " ".join("".join(letter for letter in name if letter.isprintable()).split()) or "document"
+    return name if len(name) <= LONGEST_DOCUMENT_NAME else f"{name[: LONGEST_DOCUMENT_NAME - 12]}…{name[-11:]}"
 
 
 class PointsForm(forms.Form):

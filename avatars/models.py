@@ -26,6 +26,11 @@ def _source_file(build: Build, filename: str) -> str:
     return f"sources/{build.avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
 
 
+def _knowledge_file(document: Document, filename: str) -> str:
+    """Name a file to learn from, until it is read."""
+    return f"knowledge/{document.avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
+
+
 class AvatarQuerySet(models.QuerySet["Avatar"]):
     """Avatars by who may see them."""
 
@@ -194,6 +199,58 @@ class Pair(models.Model):
 
     def __str__(self) -> str:
         return str(self.questions).partition("\n")[0]
+
+
+class Document(models.Model):
+    """A file an avatar knows from. The builder reads it once; then its passages are kept, and the file is not."""
+
+    class State(models.TextChoices):
+        """How far it has been read."""
+
+        WAITING = "waiting", "Waiting to be read"
+        READING = "reading", "Being read"
+        READY = "ready", "Known"
+        FAILED = "failed", "Could not be read"
+
+    LIMIT: ClassVar[int] = 20
+    LIMIT_PASSAGES: ClassVar[int] = 2000
+
+    avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="documents")
+    name = models.CharField(max_length=100)
+    file = models.FileField(upload_to=_knowledge_file, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    message = models.CharField(max_length=300, blank=True)
+    pages = models.PositiveSmallIntegerField(default=0, help_text="0 where the file has none.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is still to be read."""
+        return self.state in (self.State.WAITING, self.State.READING)
+
+
+class Passage(models.Model):
+    """A stretch of a document, and what it means."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="passages")
+    heading = models.CharField(max_length=120, blank=True)
+    text = models.TextField()
+    page = models.PositiveSmallIntegerField(default=0, help_text="From 1; 0 where the document has no pages.")
+    meaning = models.BinaryField(help_text="384 numbers, little-endian float32.")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"passage {self.pk} of {self.document_id}"
 
 
 class GestureTrigger(models.Model):

@@ -6,7 +6,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from avatars.builds import published_files, remove_files
-from avatars.models import Avatar, Build
+from avatars.models import Avatar, Build, Document
 
 
 @receiver(post_delete, sender=Avatar)
@@ -20,3 +20,10 @@ def remove_build_files(instance: Build, **_: Any) -> None:
     """Remove the picture a deleted build was made from."""
     if instance.source.name:
         remove_files([instance.source.name])
+
+
+@receiver(post_delete, sender=Document)
+def remove_document_file(instance: Document, **_: Any) -> None:
+    """Remove a document that was not read yet."""
+    if instance.file.name:
+        remove_files([instance.file.name])

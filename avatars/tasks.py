@@ -9,3 +9,11 @@ def build_avatar_task(build_id: int) -> None:
     from avatars.builder import run_build
 
     run_build(build_id)
+
+
+@task()
+def read_document_task(document_id: int) -> None:
+    """Read one document."""
+    from avatars.knowledge.reading import read_document
+
+    read_document(document_id)

@@ -1,5 +1,6 @@
 """Looking at an upload without decoding it: the web process never runs a decoder on strangers' bytes."""
 
+from pathlib import PurePath
 from typing import Any, Final
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 SIGNATURE_BYTES: Final = 32
 VIDEO_TYPES: Final = frozenset({"mp4", "mov", "webm"})
+DOCUMENT_SUFFIXES: Final = {".txt": "txt", ".text": "txt", ".md": "md", ".markdown": "md"}
 HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif"})
 
 
@@ -59,3 +61,32 @@ def check_source(upload: "UploadedFile[Any]") -> str:
             "too_large",
         )
     return picture or video or ""
+
+
+def check_document(upload: "UploadedFile[Any]") -> str:
+    """Return the type of an uploaded document: "pdf", "md" or "txt".
+
+    Raises `ValidationError` with a sentence when it is empty, too large or nothing we read.
+    """
+    size = upload.size or 0
+    if size == 0:
+        raise ValidationError("This file is empty. Choose another one.", "empty")
+    if size > settings.DOCUMENT_LIMIT_BYTES:
+        limit = settings.DOCUMENT_LIMIT_BYTES // 1024**2
+        raise ValidationError(
+            f"This file has {size / 1024**2:.1f} MB; documents may have up to {limit} MB. Choose a smaller one.",
+            "too_large",
+        )
+    upload.seek(0)
+    head = upload.read(SIGNATURE_BYTES)
+    upload.seek(0)
+    suffix = PurePath(upload.name or "").suffix.lower()
+    if head.startswith(b"%PDF-"):
+        return "pdf"
+    # Text in UTF-16 holds zeros, and says so in its first two bytes.
+    binary = b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if suffix not in DOCUMENT_SUFFIXES or binary:
+        raise ValidationError(
+            "This is no text (.txt), Markdown (.md) or PDF file. Save it as one of these and try again.", "wrong_type"
+        )
+    return DOCUMENT_SUFFIXES[suffix]

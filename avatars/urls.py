@@ -3,6 +3,7 @@
 from django.urls import path
 
 from avatars import studio, views
+from avatars.knowledge import pages
 
 urlpatterns = [
     path("", views.gallery, name="gallery"),
@@ -18,5 +19,8 @@ urlpatterns = [
     path("studio/<str:code>/replace/", studio.replace, name="studio_replace"),
     path("studio/<str:code>/source/", studio.source, name="studio_source"),
     path("studio/<str:code>/delete/", studio.delete, name="studio_delete"),
+    path("studio/<str:code>/knowledge/", pages.knowledge, name="studio_knowledge"),
+    path("studio/<str:code>/knowledge/list/", pages.documents, name="studio_documents"),
+    path("studio/<str:code>/knowledge/<int:number>/delete/", pages.delete, name="studio_document_delete"),
     path("studio/<str:code>/download/", studio.download, name="studio_download"),
 ]

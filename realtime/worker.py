@@ -10,13 +10,23 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import numpy as np
 import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from avatars.engine.performer import Mood
-from avatars.models import Avatar
-from realtime.agent import AgentSettings, Cue, Providers, SaidBy, Trigger, WrittenPair
+from avatars.models import Avatar, Passage
+from realtime.agent import (
+    AgentSettings,
+    Cue,
+    Knowledge,
+    KnownPassage,
+    Providers,
+    SaidBy,
+    Trigger,
+    WrittenPair,
+)
 from realtime.casting import Casting
 from realtime.frames import FrameThread
 from realtime.guests import MOST_SEATS, Guest, Limits, NoSeat
@@ -333,7 +343,17 @@ def agent_settings(avatar: Avatar, *, several: bool = False) -> AgentSettings:
         )
         for trigger in avatar.triggers.all()
     )
-    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs, triggers, several)
+    known = knowledge_of(avatar)
+    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs, triggers, several, known)
+
+
+def knowledge_of(avatar: Avatar) -> Knowledge | None:
+    """What it knows from files, if anything."""
+    rows = list(Passage.objects.filter(document__avatar=avatar).select_related("document"))
+    if not rows:
+        return None
+    passages = tuple(KnownPassage(row.text, row.document.name, row.page, row.heading) for row in rows)
+    return Knowledge(passages, np.stack([np.frombuffer(row.meaning, "<f4") for row in rows]))
 
 
 def temperament_of(avatar: Avatar) -> Temperament:

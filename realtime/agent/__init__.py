@@ -2,7 +2,17 @@
 
 from realtime.agent.agent import Agent
 from realtime.agent.cues import Cue, SaidBy, Trigger
-from realtime.agent.protocols import AgentSettings, Converser, ProviderError, Providers, Stage, Talker, WrittenPair
+from realtime.agent.protocols import (
+    AgentSettings,
+    Converser,
+    Knowledge,
+    KnownPassage,
+    ProviderError,
+    Providers,
+    Stage,
+    Talker,
+    WrittenPair,
+)
 from realtime.agent.providers import build_providers, with_own
 from realtime.agent.speech_to_speech import SpeechToSpeechAgent
 
@@ -11,6 +21,8 @@ __all__ = [
     "AgentSettings",
     "Converser",
     "Cue",
+    "Knowledge",
+    "KnownPassage",
     "ProviderError",
     "Providers",
     "SaidBy",

@@ -20,6 +20,7 @@ from realtime.agent.cues import Triggers
 from realtime.agent.dialogue import Dialogue, short_prompt, system_prompt
 from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
+from realtime.agent.knowledge import InformedModel, Librarian
 from realtime.agent.latency import Mark, TurnMarks
 from realtime.agent.protocols import (
     HEARING_RATE_HZ,
@@ -52,6 +53,24 @@ CHECK_EVERY_S: Final = 0.2
 MOST_WAITING: Final = 6
 
 
+def instructed(providers: Providers, settings: AgentSettings) -> Providers:
+    """Providers whose minds know the avatar's files and the answers that its owner wrote."""
+    meaning = providers.meaning
+    if meaning is None:
+        return providers
+    if settings.knowledge is not None:
+        librarian = Librarian(settings.knowledge, meaning, providers.knowledge_letters)
+        providers = replace(
+            providers,
+            language_model=InformedModel(providers.language_model, librarian, reads_out=providers.small_model),
+            fallback_minds=tuple(InformedModel(mind, librarian) for mind in providers.fallback_minds),
+        )
+    if settings.pairs:
+        model = WrittenAnswers(providers.language_model, settings.pairs, meaning)
+        providers = replace(providers, language_model=model)
+    return providers
+
+
 class Agent:
     """One per session. Every method is called on the event loop; none but `start` and `close` waits.
 
@@ -67,9 +86,7 @@ class Agent:
         clock: Clock = time.monotonic,
         turns: int = 0,
     ) -> None:
-        if settings.pairs and providers.meaning is not None:
-            model = WrittenAnswers(providers.language_model, settings.pairs, providers.meaning)
-            providers = replace(providers, language_model=model)
+        providers = instructed(providers, settings)
         self._greeting = settings.greeting.strip()
         self._providers = providers
         self._stage = stage

@@ -1,7 +1,7 @@
 """What the agent needs from others: ears, a mind, a voice, and the stage that the session gives it."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, TypedDict
 
 import numpy as np
@@ -159,7 +159,8 @@ class Providers:
     fallback_ears, fallback_minds, fallback_voices: asked in this order when the first fails. The local voice is the last
     of the voices, unless it is the first already: there is always one that can apologise.
     small_model: a few words of instruction must do. reply_sentences: a reply is cut after so many.
-    history_letters: how much of the conversation the model is told again each turn.
+    history_letters: how much of the conversation the model is told again each turn. knowledge_letters: and how much of
+    what the avatar knows from files.
     demo_brain, fallback_demo: whether the tiny model thinks, or would where the first mind fails.
     conversing: where speech goes in and comes out, in place of ears, mind and voice; None is the usual way.
     """
@@ -176,6 +177,7 @@ class Providers:
     small_model: bool = False
     reply_sentences: int = 6
     history_letters: int = 6000
+    knowledge_letters: int = 1500
     demo_brain: bool = False
     fallback_demo: bool = False
     conversing: Endpoint | None = None
@@ -190,11 +192,30 @@ class WrittenPair:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPassage:
+    """A stretch of a file. page: from 1; 0 where the file has no pages. heading: what it stands under, or ""."""
+
+    text: str
+    file: str
+    page: int = 0
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What an avatar knows from files. vectors: (n, d), what each of the n passages means, of length 1."""
+
+    passages: tuple[KnownPassage, ...]
+    vectors: Samples = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Who the avatar is.
 
     persona: the creator's words for the model. voice: a style of the local voice, or the name of a remote one.
     pairs: answers that its owner wrote. triggers: words that set off gestures. several: it meets more than one person.
+    knowledge: None where it has no files.
     """
 
     persona: str = ""
@@ -204,6 +225,7 @@ class AgentSettings:
     pairs: tuple[WrittenPair, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     several: bool = False
+    knowledge: Knowledge | None = None
 
 
 class Converser(Protocol):

@@ -14,6 +14,7 @@ from realtime.agent import phrases
 from realtime.agent.bearing import Bearing
 from realtime.agent.cues import Cue, Triggers
 from realtime.agent.echo_guard import PlayedSound
+from realtime.agent.knowledge import Found, Informed
 from realtime.agent.latency import Mark, TurnMarks
 from realtime.agent.phrases import Failure
 from realtime.agent.protocols import (
@@ -101,6 +102,7 @@ class Reply:
     _cued: set[Cue] = field(default_factory=set)
     _gestured: bool = False
     _caption: str = ""
+    _found: Found | None = None
     _sounding: bool = False
     _seen: bool = False
     _stopped: bool = False
@@ -185,6 +187,8 @@ class Reply:
                     self._mark(Mark.FIRST_TOKEN)
                     if isinstance(text, Written):
                         splitter = Splitter(WHOLE)
+                    if isinstance(text, Informed):
+                        self._found = text.found
                     for passage in splitter.push(text):
                         self._give(passage)
                     if splitter.full:
@@ -281,10 +285,16 @@ class Reply:
             caption = recital.caption()
             if over or caption != self._caption:
                 self._caption = caption
-                self._send({"type": "caption", "who": "avatar", "turn": self.turn, "text": caption, "final": over})
+                self._send(self._caption_event(caption, final=over))
             if over:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _caption_event(self, text: str, *, final: bool) -> dict[str, Any]:
+        event = {"type": "caption", "who": "avatar", "turn": self.turn, "text": text, "final": final}
+        if self._found is not None and (sources := self._found.cited(text)):
+            event["sources"] = sources
+        return event
 
     def _play(self, speech: Speech, begin: Callable[[], None] | None) -> None:
         stage = self.theatre.stage

@@ -10,7 +10,7 @@ import numpy as np
 from avatars.engine.gestures import find_gesture
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
-from realtime.agent import Agent, AgentSettings, Cue, Providers, Trigger
+from realtime.agent import Agent, AgentSettings, Cue, Knowledge, Providers, Trigger
 from realtime.agent.protocols import Message, ProviderError, Samples
 from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
 
@@ -192,7 +192,12 @@ class Conversation:
     """An agent among fakes, and what a person can do to it."""
 
     def __init__(
-        self, *heard: str | Exception, greeting: str = "", triggers: tuple[Trigger, ...] = (), **providers: Any
+        self,
+        *heard: str | Exception,
+        greeting: str = "",
+        triggers: tuple[Trigger, ...] = (),
+        knowledge: Knowledge | None = None,
+        **providers: Any,
     ) -> None:
         self.stage = FakeStage()
         self.ears = FakeSpeechToText(list(heard) or [""])
@@ -201,7 +206,7 @@ class Conversation:
         self.judge = providers.pop("judge", FakeJudge())
         self.voice_activity = FakeVoiceActivity()
         self.agent = Agent(
-            AgentSettings(persona="You are a lighthouse.", greeting=greeting, name="Ada", triggers=triggers),
+            AgentSettings("You are a lighthouse.", greeting, name="Ada", triggers=triggers, knowledge=knowledge),
             Providers(
                 self.ears, self.mind, self.voice, lambda: self.voice_activity, turn_judge=self.judge, **providers
             ),

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from avatars.demo import demo_avatars
+from avatars.meaning import minilm_folder, read_safetensors
 from realtime.agent.protocols import Message, ProviderError, Samples, WrittenPair
-from realtime.agent.providers.minilm import MiniLm, minilm_folder, read_safetensors
+from realtime.agent.providers.minilm import MiniLm
 from realtime.agent.reply import WHOLE
 from realtime.agent.sentences import Splitter
 from realtime.agent.written_answers import SAME, WrittenAnswers

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from avatars.engine.weights import WeightError, verified
+from avatars.meaning import MeaningMissing, minilm_folder
 from realtime.agent.protocols import (
     LanguageModel,
     Meaning,
@@ -17,7 +18,7 @@ from realtime.agent.protocols import (
 from realtime.agent.providers import whisper_base
 from realtime.agent.providers.briefed import Briefed
 from realtime.agent.providers.local_tts import LocalTextToSpeech
-from realtime.agent.providers.minilm import MiniLm, minilm_folder
+from realtime.agent.providers.minilm import MiniLm
 from realtime.agent.providers.openai_llm import OpenAiLanguageModel
 from realtime.agent.providers.openai_stt import OpenAiSpeechToText
 from realtime.agent.providers.openai_tts import OpenAiTextToSpeech
@@ -44,11 +45,21 @@ LOCAL_OPTIONS: Final[dict[str, Any]] = {
 
 
 # A downloaded model keeps hold of a whole character and of a longer conversation.
-BRAIN_LIMITS: Final[dict[str, Any]] = {"small_model": False, "reply_sentences": 4, "history_letters": 3000}
+BRAIN_LIMITS: Final[dict[str, Any]] = {
+    "small_model": False,
+    "reply_sentences": 4,
+    "history_letters": 3000,
+    "knowledge_letters": 900,
+}
 BRAIN_TOKENS: Final = 160
 BRAIN_OPTIONS: Final[dict[str, Any]] = {"temperature": 0.6, "extra_body": {"cache_prompt": True}}
 # The limits of a mind somewhere else.
-FAR_LIMITS: Final[dict[str, Any]] = {"small_model": False, "reply_sentences": 6, "history_letters": 6000}
+FAR_LIMITS: Final[dict[str, Any]] = {
+    "small_model": False,
+    "reply_sentences": 6,
+    "history_letters": 6000,
+    "knowledge_letters": 1500,
+}
 
 
 class ProviderSettings(Protocol):
@@ -127,7 +138,10 @@ def _local_voice() -> LocalTextToSpeech:
 
 @cache
 def _meaning() -> Meaning:
-    return MiniLm(minilm_folder())
+    try:
+        return MiniLm(minilm_folder())
+    except MeaningMissing as error:
+        raise ProviderError(str(error)) from error
 
 
 def _whisper(settings: ProviderSettings, choice: Choice) -> SpeechToText:

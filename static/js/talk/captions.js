@@ -22,13 +22,14 @@ export class Captions {
   }
 
   /** `id` and `name`: who said it, in a room. */
-  caption({ who, turn, text, final, id, name }) {
+  caption({ who, turn, text, final, id, name, sources = [] }) {
     const other = name && id !== this.you ? name : "";
     const entry = this.entry(who, turn, text, other);
     const before = entry.text;
     entry.text = text;
     entry.words.textContent = text;
     entry.item.toggleAttribute("data-partial", !final);
+    this.cite(entry, sources);
     if (who === "avatar") {
       this.userLine.textContent = "";
       // Only what is new: a caption carries its turn's whole text so far.
@@ -39,6 +40,25 @@ export class Captions {
       this.showUser(other ? `${other}: ${text}` : text);
     }
     this.follow();
+  }
+
+  /** Where an answer has its words from: file and page, small, under it. */
+  cite(entry, sources) {
+    if (!sources.length) return;
+    if (!entry.sources) {
+      entry.sources = document.createElement("ul");
+      entry.sources.className = "sources";
+      entry.sources.setAttribute("aria-label", "Taken from");
+      entry.item.append(entry.sources);
+    }
+    entry.sources.replaceChildren(
+      ...sources.map(({ file, page }) => {
+        const item = document.createElement("li");
+        item.className = "source";
+        item.textContent = page ? `${file}, page ${page}` : file;
+        return item;
+      }),
+    );
   }
 
   interrupted({ turn, text }) {
