@@ -88,16 +88,27 @@ class _Undecoded(queue.Queue):  # type: ignore[type-arg]
 
 
 class Visitor:
-    """One conversation with one avatar. `join`, then `say` or `microphone.say`, then `leave`."""
+    """One conversation with one avatar. `join`, then `say` or `microphone.say`, then `leave`.
 
-    def __init__(self, url: str, code: str, on_event: Callable[[dict[str, Any]], None] = lambda event: None) -> None:
+    room: the code is that of a room, and the visitor only watches there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        code: str,
+        on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+        *,
+        room: bool = False,
+    ) -> None:
         self.events: list[dict[str, Any]] = []
         self.microphone = Microphone()
         self.received: Counter[str] = Counter()
         self.state = ""
         self.speaking_s = 0.0
         self.on_voice: Callable[[bytes], None] | None = None
-        self._url = f"ws://{urlsplit(url).netloc}/ws/talk/{code}/"
+        self._url = f"ws://{urlsplit(url).netloc}/ws/{'room' if room else 'talk'}/{code}/"
+        self._watching = room
         self._origin = url
         self.on_event = on_event
         self._state_since_s = 0.0
@@ -114,11 +125,12 @@ class Visitor:
     async def join(self) -> None:
         """From nothing to a connection over which media flow, and say hello."""
         await self._dial()
-        self._say_to_server({"type": "join", "token": None})
+        self._say_to_server({"type": "join", "token": None, "watch": self._watching})
         await self._told("ready")
         for kind in ("audio", "video"):
-            direction = "sendrecv" if kind == "audio" else "recvonly"
-            transceiver = self._connection.addTransceiver(self.microphone if kind == "audio" else kind, direction)
+            heard = kind == "audio" and not self._watching
+            direction = "sendrecv" if heard else "recvonly"
+            transceiver = self._connection.addTransceiver(self.microphone if heard else kind, direction)
             self._count(transceiver.receiver, kind)
         await self._connection.setLocalDescription(await self._connection.createOffer())
         self._say_to_server({"type": "offer", "sdp": self._connection.localDescription.sdp})

@@ -238,8 +238,10 @@ class Session:
     def _tell(self, event: dict[str, Any]) -> None:
         if event["type"] == "caption" and event["who"] == "user":
             self._active_s = time.monotonic()
+        to = event.get("to")
         for seat in self.seats.values():
-            seat.tell(event)
+            if to in (None, seat.talker.key):
+                seat.tell(event)
 
     def _tell_who_is_here(self) -> None:
         """Tell everybody in a room who else is in it, and which of them they are."""

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import deque
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -140,7 +140,7 @@ class Agent:
             log.exception("the microphone cannot be listened to")
             self._deaf.add(talker)
             self._forget(talker)
-            self._stage.send(phrases.MICROPHONE.notice())
+            self._tell(talker, phrases.MICROPHONE.notice())
 
     def read(self, text: str, talker: Talker = ALONE) -> None:
         """Somebody typed something instead of saying it."""
@@ -148,7 +148,7 @@ class Agent:
         if not self._started or self._closed or not text:
             return
         if len(text) > TEXT_LETTERS:
-            self._stage.send(phrases.TOO_LONG.notice())
+            self._tell(talker, phrases.TOO_LONG.notice())
             return
         turn = UserTurn(self._next_number(), TurnMarks(self._clock), text=text, talker=talker)
         if not self._may_begin(talker):
@@ -300,7 +300,7 @@ class Agent:
             log.warning("hearing failed: %s", error or type(error).__name__)
         else:
             log.error("hearing failed", exc_info=error)
-        self._stage.send(phrases.HEARING.notice(str(error) if isinstance(error, ProviderError) else ""))
+        self._tell(turn.talker, phrases.HEARING.notice(str(error) if isinstance(error, ProviderError) else ""))
         if turn is not self._turn:
             self._forget(turn.talker)
             return
@@ -394,6 +394,10 @@ class Agent:
         """It was heard, and gets no answer of its own."""
         self._caption_user(turn, final=True)
         self._dialogue.user_said(turn.text, turn.talker.name)
+
+    def _tell(self, talker: Talker, event: dict[str, Any]) -> None:
+        """Tell `talker` alone."""
+        self._stage.send({**event, "to": talker.key} if self._several else event)
 
     def _show_voice(self, talker: Talker, *, speaking: bool) -> None:
         if self._several:

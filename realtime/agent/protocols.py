@@ -146,7 +146,7 @@ class Stage(Protocol):
         ...
 
     def send(self, event: dict[str, Any]) -> None:
-        """Send an event to the browser."""
+        """Send an event to every browser, or with `to`, a talker's key, to that one alone."""
         ...
 
 

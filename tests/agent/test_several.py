@@ -199,7 +199,7 @@ async def test_a_broken_microphone_is_one_persons_trouble() -> None:
         await room.sound(FRAME_MS, present=(ANN, BEN))
         room.agent._ears[ANN]._voice_activity.broken = True  # type: ignore[attr-defined]
         await room.sound(FRAME_MS)
-        assert [event["type"] for event in room.stage.events if event["type"] == "notice"] == ["notice"]
+        assert [event["to"] for event in room.stage.of_type("notice")] == ["ann"]
         await room.sound(960, BEN)
         await room.sound(3000)
         assert room.asked == ["Ben: What is the time?"]

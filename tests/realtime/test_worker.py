@@ -571,6 +571,10 @@ async def test_three_in_a_room_see_one_avatar_and_hear_of_each_other(mona: Avata
         for browser in (first, second, third):
             await browser.until(lambda b: any(e["final"] and e.get("name") == "Ben" for e in b.of_type("caption")))
             await browser.until(lambda b: any(e["text"] == "Very well." for e in b.of_type("caption")))
+        # What concerns one alone is told to one alone.
+        second.say(type="text", text="x" * 4000)
+        await second.until(lambda b: any(e["code"] == "text_too_long" for e in b.of_type("notice")))
+        assert not first.of_type("notice")
         # Who only watches says nothing.
         third.say(type="text", text="And I?")
         third.say(type="gesture", name="nod")
