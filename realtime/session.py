@@ -18,6 +18,7 @@ from avatars.engine.performer import Performer
 from realtime.agent import AgentSettings, Cue, Providers, agent_for
 from realtime.frames import FrameThread
 from realtime.guests import Guest, Limits, check_seat, clean_name
+from realtime.live import LiveSession
 from realtime.rtc import FanOut, Feed, Outlet, Tick
 from realtime.seat import Seat
 from realtime.stage import LiveStage, Temperament
@@ -99,7 +100,7 @@ class Session:
         self.stage.take_on(temperament or Temperament())
         self.agent = agent_for(settings, backstage.providers, self.stage)
         self._agent_started = False
-        self._active_s = time.monotonic()
+        self._opened_s = self._active_s = time.monotonic()
         self._tasks = TaskSet("a session")
         self._farewells = TaskSet("a session")
         self._tasks.spawn(self._watch())
@@ -139,6 +140,23 @@ class Session:
     def idle_s(self) -> float:
         """Seconds that it was shown without speaking."""
         return self.idle_frames * FRAME_S
+
+    def seen_by_admins(self, fps: float, now_s: float) -> LiveSession:
+        """How it goes; from any thread."""
+        frames, guests = self._backstage.frames, [seat.guest for seat in self.seats.copy().values()]
+        watching = sum(guest.watching for guest in guests)
+        return LiveSession(
+            id=self.id.hex,
+            avatar=self.avatar,
+            state=self.stage.state,
+            talking=len(guests) - watching,
+            watching=watching,
+            fps=round(fps, 1),
+            late_ms=round(frames.late_ms, 1),
+            skipped=frames.skipped(show) if (show := self.show) is not None else 0,
+            lasts_s=round(now_s - self._opened_s),
+            spoken_s=round(self.spoken_s, 1),
+        )
 
     # What its seats call
 

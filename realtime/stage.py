@@ -111,6 +111,11 @@ class LiveStage:
             self._state = event
         self._tell(event)
 
+    @property
+    def state(self) -> str:
+        """What the page shows the avatar doing; "" before it begins."""
+        return str(self._state["state"]) if self._state is not None else ""
+
     def repeat_state(self) -> None:
         """Tell a page that has come back how things stand."""
         if self._state is not None:

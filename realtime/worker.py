@@ -31,6 +31,7 @@ from realtime.casting import Casting
 from realtime.frames import FrameThread
 from realtime.guests import MOST_SEATS, Guest, Limits, NoSeat
 from realtime.likenesses import Likenesses
+from realtime.live import FrameRates, LiveSession, publish
 from realtime.models import Session as SessionRow
 from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
 from realtime.probes import Probes
@@ -54,6 +55,7 @@ FULL: Final = "All places are taken at the moment. Try again in a little while."
 STRAINED: Final = "This machine is busy with the conversations it holds. Try again in a little while."
 FACE_BROKEN: Final = "This avatar's file cannot be opened. Its owner can build it again."
 GONE: Final = "This conversation has ended. Start a new one."
+HUNG_UP: Final = "Whoever runs this Parlo has ended the conversation."
 ROOM_CLOSED: Final = "This room was closed."
 STOPPING: Final = "The machine that held this conversation stops."
 
@@ -105,11 +107,12 @@ class MediaWorker:
     # Heart and hearing
 
     def _beat(self) -> None:
-        registration = Registration()
+        registration, rates = Registration(), FrameRates()
         while not self._stopping.is_set():
             try:
                 if time.monotonic() - self._turned_s < LOOP_STUCK_S:
                     registration.beat(self._record())
+                    publish(self.name, self._live(rates))
             except Exception as error:
                 logger.warning("The worker could not say that it lives", reason=str(error))
             time.sleep(BEAT_S)
@@ -126,6 +129,14 @@ class MediaWorker:
         # Copied: this is another thread.
         rooms = {*self._rooms.copy(), *self._opening.copy().values()} - {""}
         return WorkerRecord(self.name, self.channel, capacity, held, tuple(rooms))
+
+    def _live(self, rates: FrameRates) -> list[LiveSession]:
+        """What goes on here, for admins."""
+        now_s = time.monotonic()
+        # Copied: this is another thread.
+        sessions = list(self.sessions.copy().values())
+        fps = rates.note(sessions, now_s)
+        return [session.seen_by_admins(fps[session.id], now_s) for session in sessions]
 
     async def _turn(self) -> None:
         while True:
@@ -148,6 +159,8 @@ class MediaWorker:
                 self._take_on(message)
             elif message["type"] == "close_room":
                 self._close_room(message["room"])
+            elif message["type"] == "hang_up":
+                self._hang_up(UUID(hex=message["session"]))
             else:
                 self._tasks.spawn(self._handle(message))
 
@@ -176,6 +189,9 @@ class MediaWorker:
         if kind == "probe":
             await self._probe(seat_id, message["sdp"], reply)
             return
+        found = self._find(seat_id)
+        # Everything that is begun in here says in the log which session it belongs to.
+        structlog.contextvars.bind_contextvars(session=(found[0].id if found else seat_id).hex)
         key = message.get("room") or seat_id.hex
         async with self._locks.setdefault(key, asyncio.Lock()):
             found = self._find(seat_id)
@@ -206,6 +222,12 @@ class MediaWorker:
         """Show everybody out of a room that was closed."""
         if session := self._rooms.get(room):
             session.show_out(ROOM_CLOSED)
+
+    def _hang_up(self, session_id: UUID) -> None:
+        """End a session because an admin wants that."""
+        if session := self.sessions.get(session_id):
+            logger.info("An admin hangs up", session=session_id.hex)
+            session.show_out(HUNG_UP)
 
     def _take_on(self, message: dict[str, Any]) -> None:
         """Let an avatar's owner see in the conversations that go on what they have just chosen."""
@@ -248,6 +270,7 @@ class MediaWorker:
         if self.sessions and self._strain.strained:
             await self._say(reply, "media.refused", seat_id, code="full", message=STRAINED)
             return None
+        structlog.contextvars.bind_contextvars(session=place.hex)
         self._opening[place] = room
         try:
             avatar = await Avatar.objects.aget(code=message["avatar"])

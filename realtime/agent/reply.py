@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from avatars.engine.performer import Activity
 from avatars.engine.speech.spoken import Speech
 from realtime.agent import phrases
@@ -137,6 +139,8 @@ class Reply:
 
     async def run(self) -> None:
         """Think, speak, and follow the playback until the last word was heard. Failures are told, not raised."""
+        # Of this task and those it starts; the session is in their context already.
+        structlog.contextvars.bind_contextvars(turn=self.turn)
         providers = self.theatre.providers
         self._voices = self.theatre.standby.order(providers.text_to_speech, *providers.fallback_voices)
         async with asyncio.TaskGroup() as tasks:
@@ -321,9 +325,9 @@ class Reply:
 
     def _notice(self, failure: Failure, error: BaseException | None = None) -> None:
         if isinstance(error, ProviderError):
-            log.warning("turn %d: %s: %s", self.turn, failure.code, error)
+            log.warning("%s: %s", failure.code, error)
         elif error is not None:
-            log.warning("turn %d: %s", self.turn, failure.code, exc_info=error)
+            log.warning("%s", failure.code, exc_info=error)
         own_words = failure in (phrases.VOICE, phrases.STAND_IN, phrases.STAND_IN_DEMO)
         message = str(error) if isinstance(error, ProviderError) and not own_words else ""
         self._let_out(partial(self._send, failure.notice(message)))

@@ -23,10 +23,11 @@ from avatars.models import Avatar
 from realtime import seat as seat_module
 from realtime import worker as worker_module
 from realtime.agent import Cue, Providers, SaidBy, Trigger
+from realtime.live import LiveSession, live_sessions
 from realtime.models import Session as SessionRow
 from realtime.placement import live_workers
 from realtime.rtc import offer_loopback
-from realtime.worker import FACE_BROKEN, FULL, GONE, ROOM_CLOSED, STOPPING, MediaWorker, agent_settings
+from realtime.worker import FACE_BROKEN, FULL, GONE, HUNG_UP, ROOM_CLOSED, STOPPING, MediaWorker, agent_settings
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.imx.conftest import manifest_of
 from tests.portraits import MONA_LISA, portrait_of
@@ -653,3 +654,25 @@ async def test_a_worker_says_which_rooms_it_holds_and_shows_everybody_out_of_a_c
                 "type": "media.ended", "session": "", "reason": "stopped", "message": ROOM_CLOSED,
             }  # fmt: skip
         assert (await ann.ended()).reason == "stopped"
+
+
+async def test_admins_see_a_session_and_end_it(mona: Avatar) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        browser = await page.call()
+        browser.say(type="hello")
+        rows = await until(
+            sync_to_async(live_rows), lambda rows: rows and rows[0].state == "speaking" and rows[0].fps > 5
+        )
+        (row,) = rows
+        assert (row.id, row.avatar, row.talking, row.watching) == (page.session, mona.code, 1, 0)
+        await get_channel_layer().send(worker.channel, {"type": "hang_up", "session": page.session})
+        assert (await page.hear("ended"))["message"] == HUNG_UP
+        assert (await page.ended()).reason == SessionRow.Reason.STOPPED
+        assert await until(sync_to_async(live_rows), lambda rows: not rows) == []
+        await browser.close()
+
+
+def live_rows() -> list[LiveSession]:
+    return [row for _, rows in live_sessions() for row in rows]
