@@ -9,5 +9,10 @@ class RealtimeConfig(AppConfig):
     name = "realtime"
 
     def ready(self) -> None:
-        """Listen for changes to avatars."""
+        """Listen for changes to avatars, and show Prometheus how long turns take."""
+        from prometheus_client import REGISTRY
+
         from realtime import signals  # noqa: F401
+        from realtime.turn_times import TurnTimesCollector
+
+        REGISTRY.register(TurnTimesCollector())

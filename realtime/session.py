@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from realtime.rtc import FanOut, Feed, Outlet, Tick
 from realtime.seat import Seat
 from realtime.stage import LiveStage, Temperament
 from realtime.taskset import TaskSet
+from realtime.turn_times import TurnTimes
 
 logger = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ class Backstage:
     providers: Providers
     frames: FrameThread
     prepare: Executor
+    turn_times: TurnTimes = field(default_factory=TurnTimes)
 
 
 class Show:
@@ -256,6 +258,8 @@ class Session:
     def _tell(self, event: dict[str, Any]) -> None:
         if event["type"] == "caption" and event["who"] == "user":
             self._active_s = time.monotonic()
+        elif event["type"] == "latency":
+            self._backstage.turn_times.note(event["marks"])
         to = event.get("to")
         for seat in self.seats.values():
             if to in (None, seat.talker.key):

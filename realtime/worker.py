@@ -113,6 +113,7 @@ class MediaWorker:
                 if time.monotonic() - self._turned_s < LOOP_STUCK_S:
                     registration.beat(self._record())
                     publish(self.name, self._live(rates))
+                    self._backstage.turn_times.publish(self.name)
             except Exception as error:
                 logger.warning("The worker could not say that it lives", reason=str(error))
             time.sleep(BEAT_S)

@@ -507,3 +507,11 @@ def test_the_page_is_told_how_the_worker_fares() -> None:
         }
 
     live(scene)
+
+
+async def test_the_times_of_a_turn_are_counted() -> None:
+    told = Told()
+    told.session.stage.send({"type": "latency", "turn": 1, "marks": {"speech_end": 0, "first_audio": 600}})
+    times = told.session._backstage.turn_times
+    assert times.steps["first_audio"]["total_ms"] == 600
+    await told.session.close()
