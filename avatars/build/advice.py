@@ -175,6 +175,13 @@ _GROUPS: Final[tuple[tuple[_Rule, ...], ...]] = (
     (
         _Rule("own_teeth", Tone.GOOD, ("teeth",), lambda teeth: teeth == "own", "The real teeth are shown."),
         _Rule(
+            "another_teeth",
+            Tone.GOOD,
+            ("teeth",),
+            lambda teeth: teeth == "another",
+            "The real teeth are shown, taken from the second picture.",
+        ),
+        _Rule(
             "unclear_teeth",
             Tone.NOTE,
             ("teeth", "opening_iod"),
@@ -188,7 +195,8 @@ _GROUPS: Final[tuple[tuple[_Rule, ...], ...]] = (
             ("teeth",),
             lambda teeth: teeth == "drawn",
             "Teeth are drawn because none are visible.",
-            "Nothing is wrong with that. They take their colour from the light on the face.",
+            "They take their colour from the light on the face. "
+            "A second picture of the same person, smiling with teeth, would bring the real ones.",
         ),
     ),
     (

@@ -13,6 +13,7 @@ from avatars.build.portrait import SIZE_DEFAULT, Drafted, draft_portrait
 from avatars.build.preview import film
 from avatars.build.refusal import BuildRefused
 from avatars.build.report import BuildReport
+from avatars.build.smile import with_teeth
 from avatars.build.stage import BEGINS, CLIP_BEGINS, Progress, Stage, silent
 from avatars.build.trial import try_mouth
 from avatars.engine.face import Rig
@@ -55,6 +56,7 @@ def build_avatar(
     shot: Shot = Shot.FACE,
     points: FacePoints | None = None,
     kind: Kind | None = None,
+    teeth: Path | None = None,
     blink_limit: float = 1.0,
     licence: str = "",
     consent: str = "",
@@ -64,6 +66,7 @@ def build_avatar(
 
     size: (width, height) in pixels, even. shot: how much of the character is shown.
     points: the face marked by hand, for pictures in which none is found.
+    teeth: a second picture of the person, smiling, whose upper teeth are taken where the first shows closed lips.
     blink_limit: how far the lids may close, 0 to 1; with 0 the eyes look nowhere else either.
     licence, consent: words kept in the file. Raises `BuildRefused`.
     """
@@ -77,6 +80,9 @@ def build_avatar(
 
     begins = CLIP_BEGINS if is_clip(source) else BEGINS
     drafted = _drafted(source, size, shot, points, kind, watched)
+    if teeth is not None:
+        watched(Stage.TEETH, *begins[Stage.TEETH])
+        drafted = replace(drafted, portrait=with_teeth(drafted.portrait, teeth, drafted.findings))
     portrait = replace(drafted.portrait, blink_limit=min(blink_limit, drafted.portrait.blink_limit))
     watched(Stage.CHECK, *begins[Stage.CHECK])
     try_mouth(Rig.from_portrait(portrait), drafted.findings)

@@ -1,4 +1,4 @@
-"""The person's own upper teeth, from a picture of the clip that shows them, put where they are behind resting lips."""
+"""The person's own upper teeth, from a picture that shows them, put where they are behind resting lips."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from avatars.build.tracking import Track
 from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.frame import FaceFrame
 from avatars.engine.face.mouthline import find_mouth
-from avatars.engine.face.palette import LUMA_BGR, measure_palette
+from avatars.engine.face.palette import measure_palette
 from avatars.engine.face.teeth import UPPER_EDGE, own_teeth
 from avatars.engine.portrait import Kind
 
@@ -26,7 +26,7 @@ SHARE_MIN: Final = 0.35
 SHIFT_MAX_IOD: Final = 0.07
 ABOVE_IOD: Final = 0.12
 SOLID: Final = 0.5
-LIGHT_MAX: Final = 1.5
+LIGHT_MAX: Final = 2.0
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -102,7 +102,7 @@ def _placed(picture: Picture, alpha: Array, pose: Array, frame: FaceFrame, portr
     at_x = (local[..., 0] + 0.6) * (240 / 1.2)
     at_y = (local[..., 1] + 0.3) * (120 / 0.6)
     drawn = cv2.remap(grown, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    light = np.array([*[_light(picture, portrait, pose, frame)] * 3, 1], np.float32)
+    light = np.append(_light(picture, portrait, pose, frame), np.float32(1))
     return np.asarray(np.clip(drawn * light + 0.5, 0, 255), np.uint8)
 
 
@@ -129,12 +129,14 @@ def _grown(upright: Array) -> Array:
     return out
 
 
-def _light(picture: Picture, portrait: Picture, pose: Array, frame: FaceFrame) -> float:
-    """How much brighter the portrait's face is than that of the picture the teeth come from."""
+def _light(picture: Picture, portrait: Picture, pose: Array, frame: FaceFrame) -> Array:
+    """How much brighter the portrait's cheeks are than those of the picture the teeth come from, B, G and R (3,)."""
     points = frame.to_pixels(np.array([(x, y) for x in (-0.55, 0.55) for y in (-0.35, -0.2, 0)], np.float32))
     there = points @ pose[:, :2].T + pose[:, 2]
-    lumas = []
+    side = 2 * round(0.03 * frame.iod_px) + 1
+    skins = []
     for source, places in ((portrait, points), (picture, there)):
         at = np.clip(places.round().astype(int), 0, np.array(source.shape[1::-1]) - 1)
-        lumas.append(float(np.median(source[at[:, 1], at[:, 0]].astype(np.float32) @ LUMA_BGR)))
-    return float(np.clip(lumas[0] / max(lumas[1], 1), 1 / LIGHT_MAX, LIGHT_MAX))
+        soft = cv2.blur(source, (side, side))
+        skins.append(np.median(soft[at[:, 1], at[:, 0]].astype(np.float32), axis=0))
+    return np.asarray(np.clip(skins[0] / np.maximum(skins[1], 1), 1 / LIGHT_MAX, LIGHT_MAX), np.float32)

@@ -86,10 +86,11 @@ def draft_moving(
     matte, _ = character_matte(first, face.landmarks, None)
     begin(Stage.PLATE)
     plate = clean_plate(first, matte)
+    begin(Stage.TEETH)
     shown = _shown(clip, track, stretch, frame, size)
     teeth = upper_teeth(shown, first, face.landmarks)
-    footage = Footage(packets, _poses(loop, rest), teeth, BLUR_PER_SCALE * scale if scale > BLUR_FROM else 0.0)
-    portrait = Portrait(first, face.landmarks, matte, plate, kind, footage=footage)
+    footage = Footage(packets, _poses(loop, rest), BLUR_PER_SCALE * scale if scale > BLUR_FROM else 0.0)
+    portrait = Portrait(first, face.landmarks, matte, plate, kind, footage=footage, teeth=teeth)
     inside = inside_colours(clip, track, stretch, frame, size, portrait)
     portrait = replace(portrait, footage=replace(footage, inside=inside.colours))
     findings.measures |= {

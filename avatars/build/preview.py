@@ -69,9 +69,11 @@ def small(portrait: Portrait, width_px: int = WIDTH_PX) -> Portrait:
         np.asarray(cv2.resize(layer, size, interpolation=cv2.INTER_AREA), np.uint8)
         for layer in (portrait.picture, portrait.matte, portrait.plate)
     )
-    return replace(
-        portrait, picture=picture, matte=matte, plate=plate, landmarks=portrait.landmarks * np.float32(scale)
-    )
+    teeth = portrait.teeth
+    if teeth is not None:
+        teeth = np.asarray(cv2.resize(teeth, size, interpolation=cv2.INTER_AREA), np.uint8)
+    landmarks = portrait.landmarks * np.float32(scale)
+    return replace(portrait, picture=picture, matte=matte, plate=plate, landmarks=landmarks, teeth=teeth)
 
 
 def film(portrait: Portrait) -> bytes:

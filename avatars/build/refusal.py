@@ -26,6 +26,7 @@ CODES = (
     "too_few_frames",
     "needs_points",
     "bad_points",
+    "bad_teeth",
     "face_too_small",
     "profile",
     "no_steady_face",

@@ -15,6 +15,7 @@ class Stage(StrEnum):
     LOOP = "loop"
     MATTE = "matte"
     PLATE = "plate"
+    TEETH = "teeth"
     CHECK = "check"
     PREVIEW = "preview"
     WRITE = "write"
@@ -30,6 +31,7 @@ BEGINS: Final[dict[Stage, tuple[float, str]]] = {
     Stage.LANDMARKS: (0.20, "Measuring the face."),
     Stage.MATTE: (0.28, "Cutting out the character."),
     Stage.PLATE: (0.36, "Painting the background behind it."),
+    Stage.TEETH: (0.40, "Looking for the teeth."),
     Stage.CHECK: (0.42, "Trying the mouth."),
     Stage.PREVIEW: (0.52, "Drawing the preview."),
     Stage.WRITE: (0.96, "Writing the avatar."),
@@ -42,7 +44,8 @@ CLIP_BEGINS: Final[dict[Stage, tuple[float, str]]] = {
     Stage.LANDMARKS: (0.52, "Measuring the face."),
     Stage.LOOP: (0.55, "Drawing the loop."),
     Stage.MATTE: (0.80, "Cutting out the character."),
-    Stage.PLATE: (0.83, "Looking for the teeth."),
+    Stage.PLATE: (0.83, "Painting the background behind it."),
+    Stage.TEETH: (0.84, "Looking for the teeth."),
     Stage.CHECK: (0.86, "Trying the mouth."),
     Stage.PREVIEW: (0.90, "Drawing the preview."),
     Stage.WRITE: (0.97, "Writing the avatar."),

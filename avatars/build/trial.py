@@ -71,15 +71,21 @@ def commanded_iod(rig: Rig, controls: Controls) -> float:
     return float(np.interp(at, rig.fields.contour_x, lower[:, 1] - upper[:, 1]).mean())
 
 
+def _teeth(rig: Rig) -> str:
+    if rig.own_teeth is None:
+        return "drawn"
+    return "own" if rig.portrait.teeth is None or rig.portrait.footage is not None else "another"
+
+
 def try_mouth(rig: Rig, findings: Findings) -> None:
     """Measure five sounds of a rig into `findings`; where the face cannot be measured the numbers are None.
 
     opening_a_iod, closure_m_iod: how far the lips are seen apart in /a/ and /m/. trial_rmse_iod: commanded against seen
     openings of all five. round_width: of the mouth in /u/, against /m/. identity_a: cosine of /a/ to the face at rest.
-    teeth: own or drawn.
+    teeth: own, another (the person's own from another picture) or drawn.
     """
     findings.measures |= dict.fromkeys(MEASURES)
-    findings.measures["teeth"] = "drawn" if rig.own_teeth is None else "own"
+    findings.measures["teeth"] = _teeth(rig)
     renderer = renderer_of(rig)
     before = _drawn(renderer, rest())
     face = Perception.shared().refine(before, rig.portrait.landmarks)

@@ -34,15 +34,13 @@ class Footage:
 
     packets: H.264, one coded picture each, without B-frames; the first can be decoded alone, with its headers. The last
     is followed by the first without a seam. poses: (frames, 2, 3) float32, the similarity from the portrait's pixels to
-    those of each picture as far as the mouth is concerned; the first is the portrait's own. teeth: (height, width, 4)
-    uint8, the person's upper teeth where they are in the portrait, BGR and how much they cover, or None. blur_px: how
-    soft its pictures are, as the sigma of a Gaussian; what is drawn into them is made as soft. inside: (4,) float32,
-    a scale and an offset of B, G and R that bring a drawn inside of the mouth to the person's own colours, or None.
+    those of each picture as far as the mouth is concerned; the first is the portrait's own. blur_px: how soft its
+    pictures are, as the sigma of a Gaussian; what is drawn into them is made as soft. inside: (4,) float32, a scale and
+    an offset of B, G and R that bring a drawn inside of the mouth to the person's own colours, or None.
     """
 
     packets: tuple[bytes, ...]
     poses: NDArray[np.float32]
-    teeth: Picture | None = None
     blur_px: float = 0.0
     inside: NDArray[np.float32] | None = None
 

@@ -34,6 +34,8 @@ class Portrait:
     kind: see `Kind`.
     blink_limit: greatest lid closure that looks right, 0 (never blinks) to 1.
     footage: for a face from a video, the loop that moves behind its mouth; `picture` is its first picture.
+    teeth: (height, width, 4) uint8, the person's upper teeth from another picture, where they are in this one behind the
+        lips: BGR and how much they cover.
     """
 
     picture: NDArray[np.uint8]
@@ -43,6 +45,7 @@ class Portrait:
     kind: Kind = Kind.PHOTO
     blink_limit: float = 1.0
     footage: Footage | None = None
+    teeth: NDArray[np.uint8] | None = None
 
     @property
     def width(self) -> int:

@@ -104,11 +104,16 @@ class Manifest:
         """The members without which such an avatar cannot be played."""
         return REQUIRED if self.moving is None else REQUIRED_MOVING
 
+    @property
+    def version(self) -> int:
+        """The first version whose readers can play such an avatar."""
+        return STILL_VERSION if self.moving is None and MemberName.TEETH not in self.members else VERSION
+
     def to_json(self) -> bytes:
         """Return the manifest as UTF-8 JSON."""
         content = {
             "format": FORMAT,
-            "version": STILL_VERSION if self.moving is None else VERSION,
+            "version": self.version,
             "engine": self.engine,
             "width": self.width,
             "height": self.height,
@@ -159,7 +164,8 @@ class Manifest:
             raise ValueError("blink_limit")
         if not isinstance(content["recipe"], dict) or not isinstance(content["measures"], dict):
             raise TypeError("recipe")
-        return cls(
+        moving = content.get("moving") if version == VERSION else None
+        manifest = cls(
             width=_whole(content["width"], SIDE_MIN_PX, SIDE_MAX_PX, even=True),
             height=_whole(content["height"], SIDE_MIN_PX, SIDE_MAX_PX, even=True),
             fps=_whole(content["fps"], 1, 120),
@@ -171,9 +177,12 @@ class Manifest:
             created=datetime.fromisoformat(content["created"]),
             recipe=content["recipe"],
             measures=content["measures"],
-            moving=_moving(content["moving"]) if version == VERSION else None,
+            moving=None if moving is None else _moving(moving),
             members={name: _member(one) for name, one in content["members"].items()},
         )
+        if manifest.version != version or (MemberName.FOOTAGE in manifest.members) is not (moving is not None):
+            raise ValueError("version")
+        return manifest
 
 
 def _whole(value: object, low: int, high: int, *, even: bool = False) -> int:

@@ -61,6 +61,7 @@ class Imx:
             kind=manifest.kind,
             blink_limit=manifest.blink_limit,
             footage=None if manifest.moving is None else self._footage(manifest.moving),
+            teeth=self._teeth() if MemberName.TEETH in manifest.members else None,
         )
 
     def poster(self) -> bytes:
@@ -120,13 +121,14 @@ class Imx:
             raise CorruptImx(_DAMAGED) from error
         if len(packets) != moving.frames:
             raise CorruptImx(_DAMAGED)
-        teeth = None
-        if MemberName.TEETH in self.manifest.members:
-            teeth = self._picture(MemberName.TEETH, cv2.IMREAD_UNCHANGED)
-            if teeth.ndim != 3 or teeth.shape[2] != 4 or teeth.dtype != np.uint8:
-                raise CorruptImx(_DAMAGED)
         inside = None if moving.inside is None else np.array(moving.inside, np.float32)
-        return Footage(packets, poses, teeth, moving.blur_px, inside)
+        return Footage(packets, poses, moving.blur_px, inside)
+
+    def _teeth(self) -> NDArray[np.uint8]:
+        teeth = self._picture(MemberName.TEETH, cv2.IMREAD_UNCHANGED)
+        if teeth.ndim != 3 or teeth.shape[2] != 4 or teeth.dtype != np.uint8:
+            raise CorruptImx(_DAMAGED)
+        return teeth
 
     def _array(self, name: MemberName, expected: tuple[int, ...]) -> NDArray[np.float32]:
         file = io.BytesIO(self.read(name))

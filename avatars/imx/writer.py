@@ -42,8 +42,8 @@ def write_imx(
     footage = portrait.footage
     if footage is not None:
         members |= {MemberName.FOOTAGE: b"".join(footage.packets), MemberName.POSES: _array(footage.poses)}
-        if footage.teeth is not None:
-            members[MemberName.TEETH] = encode_png(footage.teeth)
+    if portrait.teeth is not None:
+        members[MemberName.TEETH] = encode_png(portrait.teeth)
     listed = {str(name): Member(len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()}
     moving = None
     if footage is not None:
@@ -101,10 +101,8 @@ def _check(portrait: Portrait, manifest: Manifest) -> None:
         raise ValueError("a portrait needs 478 finite landmarks")
     if (manifest.kind, manifest.blink_limit) != (portrait.kind, portrait.blink_limit):
         raise ValueError("manifest and portrait disagree about the kind of face")
+    if portrait.teeth is not None and portrait.teeth.shape != (*size, 4):
+        raise ValueError("the teeth of a portrait are as large as its picture")
     footage = portrait.footage
-    if footage is not None and (
-        footage.poses.shape != (len(footage), 2, 3)
-        or not np.isfinite(footage.poses).all()
-        or (footage.teeth is not None and footage.teeth.shape != (*size, 4))
-    ):
-        raise ValueError("footage has a pose for each picture, and teeth as large as the portrait")
+    if footage is not None and (footage.poses.shape != (len(footage), 2, 3) or not np.isfinite(footage.poses).all()):
+        raise ValueError("the footage of a portrait has a pose for each picture")

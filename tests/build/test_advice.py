@@ -26,6 +26,7 @@ EDGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "changes": ({"identity_a": 0.49}, {"identity_a": 0.5}),
     "stays": ({"identity_a": 0.8}, {"identity_a": 0.79}),
     "own_teeth": ({"teeth": "own"}, {"teeth": "drawn"}),
+    "another_teeth": ({"teeth": "another"}, {"teeth": "own"}),
     "drawn_teeth": ({"teeth": "drawn"}, {"teeth": "own"}),
     "unclear_teeth": ({"opening_iod": 0.051}, {"opening_iod": 0.05}),
     "mouth_open": ({"opening_iod": 0.101}, {"opening_iod": 0.1}),

@@ -177,10 +177,10 @@ def test_a_frame_of_another_shape_is_refused(rig: Rig, shape: tuple[int, ...]) -
         FootageRenderer(rig).render(np.zeros(shape, np.float32))
 
 
-def test_borrowed_teeth_are_seen(rig: Rig, footage: Footage) -> None:
+def test_borrowed_teeth_are_seen(rig: Rig) -> None:
     teeth = np.zeros((512, 512, 4), np.uint8)
     teeth[..., 1], teeth[..., 3] = 255, 255
-    green = Rig.from_portrait(replace(rig.portrait, footage=replace(footage, teeth=teeth)))
+    green = Rig.from_portrait(replace(rig.portrait, teeth=teeth))
     with_own, without = (bgr_of(FootageRenderer(one).render(SPEAKING)).astype(int) for one in (green, rig))
     assert (with_own - without)[..., 1].max() > 60
 
@@ -192,7 +192,7 @@ def test_what_is_drawn_is_as_soft_as_the_footage(footage: Footage) -> None:
     x, y = (int(value) for value in FaceFrame.of(sharp.landmarks).origin)
 
     def sharpness(blur_px: float) -> float:
-        soft = Footage(packets, footage.poses[:1].repeat(2, axis=0), None, blur_px)
+        soft = Footage(packets, footage.poses[:1].repeat(2, axis=0), blur_px)
         rig = Rig.from_portrait(replace(sharp, picture=picture, footage=soft))
         luma = planes(FootageRenderer(rig).render(SPEAKING), 512, 512)[0]
         return float(np.abs(cv2.Laplacian(luma[y - 10 : y + 30, x - 30 : x + 30], cv2.CV_32F)).mean())

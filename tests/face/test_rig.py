@@ -37,6 +37,7 @@ def squeezed(portrait: Portrait) -> np.ndarray:
         (lambda p: {"landmarks": np.full_like(p.landmarks, np.nan)}, "478 finite landmarks"),
         (lambda p: {"matte": p.matte[:100]}, "as large as its picture"),
         (lambda p: {"plate": p.plate[:100]}, "as large as its picture"),
+        (lambda p: {"teeth": p.picture}, "as large as its picture"),
         (lambda p: {"landmarks": squeezed(p)}, "too small"),
         (lambda p: {"landmarks": np.zeros_like(p.landmarks)}, "too small|in one place"),
     ],

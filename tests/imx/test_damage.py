@@ -31,7 +31,7 @@ from avatars.imx import (
     write_imx,
 )
 from tests.imx.conftest import POSTER, any_portrait, manifest_of
-from tests.imx.test_round_trip import any_footage, assert_same
+from tests.imx.test_round_trip import any_footage, any_teeth, assert_same
 
 
 def refused(path: Path, data: bytes, error: type[ImxError] = ImxError) -> ImxError:
@@ -161,6 +161,7 @@ def test_later_version_asks_for_an_update(avatar: Path, tmp_path: Path) -> None:
         {"version": 0},
         {"version": True},
         {"version": None},
+        {"version": 2},
         {"kind": "ghost"},
         {"blink_limit": float("inf")},
         {"blink_limit": 2},
@@ -242,7 +243,8 @@ def test_landmarks_of_another_sort_are_refused(avatar: Path, tmp_path: Path, arr
 @pytest.fixture
 def moving_avatar(tmp_path: Path) -> Path:
     still = any_portrait()
-    portrait = replace(still, footage=any_footage(still.width, still.height, teeth=True))
+    footage = any_footage(still.width, still.height, coloured=True)
+    portrait = replace(still, footage=footage, teeth=any_teeth(still.width, still.height))
     write_imx(tmp_path / "moving.imx", portrait, manifest_of(portrait), poster=POSTER)
     return tmp_path / "moving.imx"
 

@@ -92,6 +92,7 @@ def test_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypa
         {"landmarks": np.zeros((468, 3), np.float32)},
         {"landmarks": np.full((478, 3), np.nan, np.float32)},
         {"kind": Kind.ANIMAL},
+        {"teeth": np.zeros((10, 10, 4), np.uint8)},
     ],
 )
 def test_contradictory_portrait_is_not_written(tmp_path: Path, change: dict[str, object]) -> None:
@@ -106,21 +107,25 @@ def test_manifest_reads_what_it_writes() -> None:
     assert Manifest.from_json(manifest.to_json()) == manifest
 
 
-def any_footage(width: int, height: int, frames: int = 6, *, teeth: bool = False) -> Footage:
+def any_footage(width: int, height: int, frames: int = 6, *, coloured: bool = False) -> Footage:
     random = np.random.default_rng(5)
     pictures = (random.integers(16, 235, (height * 3 // 2, width)).astype(np.uint8) for _ in range(frames))
     poses = np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (frames, 1, 1))
     poses[1:, :, 2] = random.uniform(-5, 5, (frames - 1, 2))
-    own = random.integers(0, 255, (height, width, 4)).astype(np.uint8) if teeth else None
-    inside = np.array([0.9, 3, 4, 30.5], np.float32) if teeth else None
-    return Footage(tuple(encode(pictures, width, height)), poses, own, 0.75, inside)
+    inside = np.array([0.9, 3, 4, 30.5], np.float32) if coloured else None
+    return Footage(tuple(encode(pictures, width, height)), poses, 0.75, inside)
+
+
+def any_teeth(width: int, height: int) -> np.ndarray:
+    return np.random.default_rng(6).integers(0, 255, (height, width, 4)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("teeth", [False, True])
 def test_footage_survives(tmp_path: Path, teeth: bool) -> None:
     still = any_portrait()
-    footage = any_footage(still.width, still.height, teeth=teeth)
-    portrait = replace(still, footage=footage)
+    footage = any_footage(still.width, still.height, coloured=teeth)
+    own = any_teeth(still.width, still.height) if teeth else None
+    portrait = replace(still, footage=footage, teeth=own)
     written = write_imx(tmp_path / "moving.imx", portrait, manifest_of(portrait), poster=POSTER)
     opened = open_imx(tmp_path / "moving.imx")
     opened.verify()
@@ -134,9 +139,9 @@ def test_footage_survives(tmp_path: Path, teeth: bool) -> None:
     assert (read.footage.inside is None) is not teeth
     if read.footage.inside is not None and footage.inside is not None:
         assert np.array_equal(read.footage.inside, footage.inside)
-    assert (read.footage.teeth is None) is not teeth
-    if read.footage.teeth is not None and footage.teeth is not None:
-        assert np.array_equal(read.footage.teeth, footage.teeth)
+    assert (read.teeth is None) is not teeth
+    if teeth:
+        assert np.array_equal(read.teeth, own)
 
 
 def test_a_still_avatar_is_one_that_older_readers_know(avatar: Path) -> None:
@@ -144,12 +149,25 @@ def test_a_still_avatar_is_one_that_older_readers_know(avatar: Path) -> None:
     assert open_imx(avatar).portrait().footage is None
 
 
+def test_borrowed_teeth_survive_in_a_still_avatar(tmp_path: Path) -> None:
+    still = any_portrait()
+    portrait = replace(still, teeth=any_teeth(still.width, still.height))
+    written = write_imx(tmp_path / "smile.imx", portrait, manifest_of(portrait), poster=POSTER)
+    opened = open_imx(tmp_path / "smile.imx")
+    opened.verify()
+    assert opened.manifest == written
+    assert b'"version": 2' in written.to_json()
+    read = opened.portrait()
+    assert_same(read, still)
+    assert read.footage is None
+    assert np.array_equal(read.teeth, portrait.teeth)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"poses": np.zeros((5, 2, 3), np.float32)},
         {"poses": np.full((6, 2, 3), np.nan, np.float32)},
-        {"teeth": np.zeros((10, 10, 4), np.uint8)},
     ],
 )
 def test_contradictory_footage_is_not_written(tmp_path: Path, change: dict[str, object]) -> None:

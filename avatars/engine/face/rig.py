@@ -56,9 +56,9 @@ class Rig:
         fields = build_fields(portrait.landmarks, frame, mouth, nodes, relaxation)
         palette = measure_palette(portrait.picture, portrait.landmarks, frame, mouth, portrait.kind)
         teeth, teeth_picture = None, portrait.picture
-        if portrait.footage is not None and portrait.footage.teeth is not None:
-            teeth_picture = np.ascontiguousarray(portrait.footage.teeth[..., :3])
-            teeth = portrait.footage.teeth[..., 3].astype(np.float32) / np.float32(255)
+        if portrait.teeth is not None:
+            teeth_picture = np.ascontiguousarray(portrait.teeth[..., :3])
+            teeth = portrait.teeth[..., 3].astype(np.float32) / np.float32(255)
         elif photo:
             teeth = own_teeth(portrait.picture, frame, mouth, palette)
         skin = palette.skin if portrait.kind is Kind.DRAWING else None
@@ -119,6 +119,8 @@ def _check(portrait: Portrait) -> None:
         raise ValueError(f"A portrait has {LANDMARK_COUNT} finite landmarks.")
     if portrait.matte.shape != (height, width) or portrait.plate.shape != picture.shape:
         raise ValueError("A portrait's matte and plate are as large as its picture.")
+    if portrait.teeth is not None and portrait.teeth.shape != (height, width, 4):
+        raise ValueError("A portrait's teeth are as large as its picture.")
     frame_area = cv2.contourArea(np.ascontiguousarray(landmarks[:468, :2]).astype(np.float32)[[10, 234, 152, 454]])
     if frame_area < 64:
         raise ValueError("The face of this portrait is too small to be moved.")

@@ -73,6 +73,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--out", type=Path, required=True, help="avatar file to write, ending in .imx")
         parser.add_argument("--points", type=Path, help="JSON file with six points of the face, in picture pixels")
+        parser.add_argument(
+            "--teeth", type=Path, help="second picture of the same person, smiling, to take the upper teeth from"
+        )
         parser.add_argument("--size", type=size_argument, default=(512, 512), help="width x height, such as 512x512")
         parser.add_argument(
             "--shot", type=Shot, choices=list(Shot), default=Shot.FACE, help="head and shoulders, or the whole figure"
@@ -98,6 +101,7 @@ class Command(BaseCommand):
                 shot=options["shot"],
                 points=points,
                 kind=options["kind"],
+                teeth=options["teeth"],
                 blink_limit=0.0 if options["still_eyes"] else 1.0,
                 licence=options["licence"],
                 consent=options["consent"],
