@@ -37,7 +37,7 @@ from realtime.agent.speaker import Speaker
 from realtime.agent.standby import Standby
 from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.agent.user_turn import ALONE, UserTurn
-from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
+from realtime.agent.utterance import is_backchannel, is_blip, repeats, without_asides, words_of
 from realtime.agent.written_answers import WrittenAnswers
 from realtime.taskset import TaskSet
 
@@ -182,7 +182,7 @@ class Agent:
 
     def _take(self, ears: Ears, step: Step) -> None:
         if step is Step.STARTED:
-            self._begin_turn(ears.talker)
+            self._begin_turn(ears.talker, ears.turn_taking.voice_ms)
             return
         turn = self._turn_of(ears.talker)
         if turn is None:
@@ -200,7 +200,7 @@ class Agent:
             ears.recorder.end()
             self._commit(turn)
 
-    def _begin_turn(self, talker: Talker) -> None:
+    def _begin_turn(self, talker: Talker, voice_ms: int) -> None:
         turn = UserTurn(self._next_number(), TurnMarks(self._clock), talker=talker)
         turn.may_be_echo = self._speaker.may_echo
         self._show_voice(talker, speaking=True)
@@ -208,8 +208,8 @@ class Agent:
             turn.beside = True
             self._beside[talker] = turn
             return
-        if not self._speaker.take_back(turn):
-            turn.cut = self._speaker.cut()
+        if not self._speaker.take_back(turn, voice_ms):
+            self._speaker.cut(turn)
         self._turn = turn
         self._bearing.be(Activity.LISTENING)
         if self._preparing is None or self._preparing.done():
@@ -225,8 +225,8 @@ class Agent:
         if not self._is_under_way(turn):
             return
         turn.marks.mark(Mark.TRANSCRIPT)
-        turn.text = self._addressed(turn, without_asides(heard))
-        if turn.text or (turn.continues is not None and turn.withheld is None):
+        turn.text = self._addressed(turn, without_asides(heard), ears.turn_taking.voice_ms)
+        if turn.text:
             self._caption_user(turn, final=False)
             if turn is self._turn:
                 turn.reply = self._speaker.think(turn)
@@ -264,11 +264,14 @@ class Agent:
             for step in ears.turn_taking.judged(finished):
                 self._take(ears, step)
 
-    def _addressed(self, turn: UserTurn, text: str) -> str:
+    def _addressed(self, turn: UserTurn, text: str, voice_ms: int) -> str:
         """The words an answer is owed to: "" for noise, humming along, and the avatar's own words come back."""
-        humming = (turn.cut is not None or turn.beside) and is_backchannel(text)
+        # To a question the same sounds are an answer.
+        over = turn.cut is not None and not turn.cut.is_asking
+        humming = (over or turn.beside) and is_backchannel(text)
+        blip = over and turn.continues is None and is_blip(text, voice_ms)
         echo = turn.may_be_echo and repeats(text, self._speaker.said)
-        return "" if humming or echo or not words_of(text) else text
+        return "" if humming or blip or echo or not words_of(text) else text
 
     def _commit(self, turn: UserTurn) -> None:
         self._show_voice(turn.talker, speaking=False)
@@ -286,11 +289,14 @@ class Agent:
             if turn.withheld is not None:
                 turn.withheld.stop()
             self._answer(turn)
-        elif turn.continues is not None and turn.withheld is not None:
+        elif turn.withheld is not None and turn.continues is not None:
             self._answer(turn.continues)
-        elif turn.cut is not None and (rest := turn.cut.unheard_text()):
-            # Nobody meant to interrupt: go on, from the beginning of the piece that was cut.
-            self._say(rest)
+        elif turn.cut is not None:
+            if turn.continues is not None:
+                self._dialogue.user_said(turn.continues.whole_text, turn.talker.name)
+            if not self._speaker.go_on(turn, self._next_number()):
+                self._bearing.be(Activity.IDLE)
+                self._answer_next()
         else:
             self._bearing.be(Activity.IDLE)
             self._answer_next()

@@ -83,6 +83,13 @@ class Dialogue:
         if self._said and self._said[-1]["role"] == "user":
             self._said.pop()
 
+    def avatar_goes_on(self) -> None:
+        """The avatar was not interrupted after all: what was heard of its last words is told again with their rest."""
+        for place in reversed(range(len(self._said))):
+            if self._said[place]["role"] == "assistant":
+                del self._said[place]
+                return
+
     def avatar_was_heard(self, text: str) -> None:
         """The user heard the avatar say this."""
         if text.strip():

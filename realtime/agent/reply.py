@@ -84,7 +84,8 @@ class Reply:
     """Run `run` as a task; `release` opens the gate. Cancel the task to end it early.
 
     turn: the number its sound carries. minds: who may think of it, in the order to ask them.
-    marks: None where nobody waits for it, as with a greeting.
+    marks: None where nobody waits for it, as with a greeting. shown_as: the turn that the page knows it by.
+    before: what was said of it already, where it goes on after a cut. known: the pieces that are known already.
     """
 
     theatre: Theatre
@@ -94,13 +95,16 @@ class Reply:
     marks: TurnMarks | None = None
     sentences: int = WHOLE
     recital: Recital = field(default_factory=Recital)
+    shown_as: int | None = None
+    before: str = ""
+    known: Sequence[Passage] = ()
     released_s: float | None = None
     task: asyncio.Task[None] | None = None
     _gate: asyncio.Event = field(default_factory=asyncio.Event)
     _pieces: asyncio.Queue[Passage | None] = field(default_factory=asyncio.Queue)
     _held: list[Callable[[], None]] = field(default_factory=list)
     _voices: list[TextToSpeech] = field(default_factory=list)
-    _texts: list[str] = field(default_factory=list)
+    _given: list[Passage] = field(default_factory=list)
     _cued: set[Cue] = field(default_factory=set)
     _gestured: bool = False
     _caption: str = ""
@@ -133,9 +137,36 @@ class Reply:
         if self.task is not None:
             self.task.cancel()
 
-    def unheard_text(self) -> str:
-        """The pieces that were not heard to their end, the one that was cut with its beginning."""
-        return " ".join(self._texts[self.recital.heard_pieces() :])
+    @property
+    def shown_turn(self) -> int:
+        """The turn that the page knows it by: the sound of what goes on after a cut has a number of its own."""
+        return self.turn if self.shown_as is None else self.shown_as
+
+    def rest(self, turn: int) -> "Reply | None":
+        """What was not heard of it, from the beginning of the piece that was cut; None where all was heard."""
+        count = self.recital.heard_pieces()
+        if not any(passage.text for passage in self._given[count:]):
+            return None
+        before = " ".join([self.before, *(passage.text for passage in self._given[:count])]).strip()
+        rest = Reply(self.theatre, turn, [], (), shown_as=self.shown_turn, before=before, known=self._given[count:])
+        rest._cued, rest._found = set(self._cued), self._found
+        return rest
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether most of a question has been heard, and nothing after it."""
+        begun = [piece for piece in self.recital.pieces if piece.start_ms < self.recital.heard_ms]
+        if not begun or not begun[-1].text.endswith("?"):
+            return False
+        return self.recital.heard_ms - begun[-1].start_ms >= begun[-1].duration_ms / 2
+
+    def caption(self) -> str:
+        """The text of every piece that has begun to sound."""
+        return f"{self.before} {self.recital.caption()}".strip()
+
+    def heard_text(self) -> str:
+        """The words that have been heard."""
+        return f"{self.before} {self.recital.heard_text()}".strip()
 
     async def run(self) -> None:
         """Think, speak, and follow the playback until the last word was heard. Failures are told, not raised."""
@@ -165,6 +196,8 @@ class Reply:
 
     async def _think(self) -> None:
         failure: Failure | None = None
+        for passage in self.known:
+            self._give(passage)
         while self.minds:
             mind = self.minds.pop(0)
             failure = await self._ask(mind)
@@ -172,7 +205,7 @@ class Reply:
                 self.theatre.standby.did_well(mind)
                 break
             self.theatre.standby.failed(mind)
-            if self._texts:
+            if self._has_words:
                 # Its beginning was given out; another mind would begin again.
                 break
         if failure is not None and failure.spoken:
@@ -200,17 +233,17 @@ class Reply:
         except ReplyCutShort:
             cut_short = True
         except (ProviderError, TimeoutError) as error:
-            failure = phrases.THOUGHT_LOST if self._texts else self._stand_in or phrases.THINKING
+            failure = phrases.THOUGHT_LOST if self._has_words else self._stand_in or phrases.THINKING
             self._notice(failure, error)
         except Exception as error:
             failure = phrases.INTERNAL
             self._notice(failure, error)
         # Where an apology follows, or another mind begins anew, a scrap would only confuse.
-        if failure is None or self._texts:
+        if failure is None or self._has_words:
             for passage in splitter.finish(cut_short=cut_short or failure is not None):
                 self._give(passage)
         # A nod is an answer.
-        if failure is None and not self._texts and not self._gestured:
+        if failure is None and not self._has_words and not self._gestured:
             failure = self._stand_in or phrases.NO_ANSWER
             self._notice(failure)
         return failure
@@ -222,12 +255,15 @@ class Reply:
             return None
         return phrases.STAND_IN_DEMO if self.theatre.providers.fallback_demo else phrases.STAND_IN
 
+    @property
+    def _has_words(self) -> bool:
+        return any(passage.text for passage in self._given)
+
     def _give(self, passage: Passage) -> None:
         # Small models fall into repeating themselves.
-        if passage.text in self._texts:
+        if passage.text and any(passage.text == given.text for given in self._given):
             return
-        if passage.text:
-            self._texts.append(passage.text)
+        self._given.append(passage)
         self._gestured = self._gestured or bool(passage.directions)
         self._pieces.put_nowait(passage)
 
@@ -286,16 +322,17 @@ class Reply:
                 self._seen = True
                 self.marks.mark(Mark.FIRST_FRAME, self.theatre.clock() - mine / 1000)
                 self._send(self.marks.event(self.turn))
-            caption = recital.caption()
+            caption = self.caption()
             if over or caption != self._caption:
                 self._caption = caption
-                self._send(self._caption_event(caption, final=over))
+                self._send(self.caption_event(caption, final=over))
             if over:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _caption_event(self, text: str, *, final: bool) -> dict[str, Any]:
-        event = {"type": "caption", "who": "avatar", "turn": self.turn, "text": text, "final": final}
+    def caption_event(self, text: str, *, final: bool) -> dict[str, Any]:
+        """The event that shows this text as what was said so far."""
+        event = {"type": "caption", "who": "avatar", "turn": self.shown_turn, "text": text, "final": final}
         if self._found is not None and (sources := self._found.cited(text)):
             event["sources"] = sources
         return event

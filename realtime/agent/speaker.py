@@ -87,13 +87,16 @@ class Speaker:
         reply.task = self._spawn(self._perform(reply))
         reply.release()
 
-    def take_back(self, turn: UserTurn) -> bool:
-        """Where the user had not finished after all, join what they said to the `turn` that begins now."""
+    def take_back(self, turn: UserTurn, voice_ms: int) -> bool:
+        """Where the user had not finished after all, join what they said to the `turn` that begins now.
+
+        voice_ms: how long its voice has been heard already; what counts is how things stood when it set in.
+        """
         reply, answers = self._reply, self._answers
-        if reply is None or answers is None or reply.released_s is None:
+        if reply is None or answers is None or reply is not answers.reply or reply.released_s is None:
             return False
-        soon = self._theatre.clock() - reply.released_s <= TAKE_BACK_WITHIN_S
-        if reply.sounding and not (soon and self._heard_ms(reply) < TAKE_BACK_HEARD_MS):
+        soon = self._theatre.clock() - voice_ms / 1000 - reply.released_s <= TAKE_BACK_WITHIN_S
+        if reply.sounding and not (soon and self._heard_ms(reply) - voice_ms < TAKE_BACK_HEARD_MS):
             return False
         self._reply = self._answers = None
         self._dialogue.take_back()
@@ -101,25 +104,44 @@ class Speaker:
         turn.continues, turn.reply_number, turn.number = answers, turn.number, answers.number
         if reply.sounding:
             reply.stop()
-            answers.reply = None
+            answers.reply, turn.cut, turn.cut_of = None, reply, answers
             self._theatre.stage.interrupt()
+            reply.recital.heard_ms = 0.0
             self._theatre.stage.send({"type": "interrupted", "turn": reply.turn, "text": ""})
         else:
             reply.withhold()
         return True
 
-    def cut(self) -> Reply | None:
-        """Silence the avatar. Returns the reply that was cut, if any; the history keeps what was heard of it."""
-        reply, self._reply, self._answers = self._reply, None, None
+    def cut(self, by: UserTurn | None = None) -> None:
+        """Silence the avatar; the history keeps what was heard. by: the turn that speaks over it, and may not mean to."""
+        reply, answers = self._reply, self._answers
+        self._reply = self._answers = None
         if reply is None:
-            return None
+            return
         reply.stop()
         playback = self._theatre.stage.interrupt()
         if playback.turn == reply.turn:
             reply.recital.heard_ms = max(reply.recital.heard_ms, playback.heard_ms)
         self._remember(reply)
-        self._theatre.stage.send({"type": "interrupted", "turn": reply.turn, "text": reply.recital.heard_text()})
-        return reply
+        self._theatre.stage.send({"type": "interrupted", "turn": reply.shown_turn, "text": reply.heard_text()})
+        if by is not None:
+            by.cut, by.cut_of = reply, answers
+
+    def go_on(self, turn: UserTurn, number: int) -> bool:
+        """Nobody meant to interrupt: say what `turn` cut again, from the beginning of the piece, and what follows.
+
+        The page and the history know it as one reply. False where nothing is left to say.
+        """
+        rest = turn.cut.rest(number) if turn.cut is not None else None
+        if turn.cut is None or rest is None:
+            return False
+        if turn.continues is None and turn.cut.heard_text():
+            self._dialogue.avatar_goes_on()
+        self._reply, self._answers = rest, turn.cut_of
+        self._theatre.stage.send(rest.caption_event(rest.before, final=False))
+        rest.task = self._spawn(self._perform(rest))
+        rest.release()
+        return True
 
     async def _perform(self, reply: Reply) -> None:
         try:
@@ -134,7 +156,7 @@ class Speaker:
             self._finished()
 
     def _remember(self, reply: Reply) -> None:
-        self._dialogue.avatar_was_heard(reply.recital.heard_text())
+        self._dialogue.avatar_was_heard(reply.heard_text())
         self._said = " ".join(f"{self._said} {reply.recital.caption()}".split()[-ECHO_WORDS:])
         self._silent_s = self._theatre.clock()
 

@@ -84,6 +84,11 @@ class TurnTaking:
         flags = list(self._recent)
         return len(flags) - flags.index(True) if True in flags else 0
 
+    @property
+    def voice_ms(self) -> int:
+        """From the first voiced frame of the utterance to its last."""
+        return self.spoken_ms - self.silence_ms
+
     def frame(self, probability: float, *, avatar_speaking: bool = False, avatar_began: bool = False) -> list[Step]:
         """Take the next frame. avatar_speaking: the avatar can be heard now; avatar_began: since less than a moment."""
         if not self.speaking:

@@ -17,8 +17,8 @@ class UserTurn:
     """One utterance.
 
     number: its caption's, and the reply's too unless `reply_number` says otherwise. continues: the turn that was
-    taken back because they go on. cut: the reply they spoke over. may_be_echo: the avatar spoke a moment ago.
-    talker: who says it. beside: it began while somebody else had the floor.
+    taken back because they go on. cut: the reply they spoke over; cut_of: what it answered. may_be_echo: the avatar
+    spoke a moment ago. talker: who says it. beside: it began while somebody else had the floor.
     """
 
     number: int
@@ -27,6 +27,7 @@ class UserTurn:
     continues: "UserTurn | None" = None
     reply_number: int | None = None
     cut: Reply | None = None
+    cut_of: "UserTurn | None" = None
     may_be_echo: bool = False
     talker: Talker = ALONE
     beside: bool = False

@@ -11,6 +11,9 @@ _BACKCHANNEL: Final = frozenset(
     re.findall(r"\w+", "mm mhm mhmm mmhm mmhmm hm hmm uh uhhuh um huh ah oh yeah yes yep okay ok right sure aha")
 )
 LONGEST_BACKCHANNEL: Final = 2
+# What is shorter is a noise, whatever a transcriber makes of it, but for words that are as short and mean it.
+SHORTEST_SPEECH_MS: Final = 300
+_HALT: Final = frozenset({"stop", "wait", "no", "hey", "quiet", "enough"})
 ECHO_WORDS: Final = 0.8
 
 
@@ -28,6 +31,11 @@ def is_backchannel(text: str) -> bool:
     """Whether somebody only hums along, as in "mm-hm" and "okay, yeah"."""
     words = words_of(text)
     return 0 < len(words) <= LONGEST_BACKCHANNEL and all(word in _BACKCHANNEL for word in words)
+
+
+def is_blip(text: str, voice_ms: int) -> bool:
+    """Whether a sound of this length is too short to be meant as speech."""
+    return voice_ms < SHORTEST_SPEECH_MS and not _HALT.intersection(words_of(text))
 
 
 def repeats(text: str, said: str) -> bool:

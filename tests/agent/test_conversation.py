@@ -217,12 +217,109 @@ async def test_humming_along_lets_the_avatar_go_on(heard: str) -> None:
         await talk.silence(9000)
         assert len(talk.mind.asked) == 1
         assert talk.stage.captions("user") == ["A story."]
-        # The piece that was cut is said again, and everything after it.
-        assert talk.stage.captions("avatar") == ["It lived in the deep sea. It was very old."]
+        # The piece that was cut is said again, and everything after it; to page and model it is one reply, told once.
+        assert [text for _, text in talk.stage.played[-2:]] == ["It lived in the deep sea.", "It was very old."]
+        captions = [event for event in talk.stage.of_type("caption") if event["who"] == "avatar"]
+        assert {event["turn"] for event in captions} == {1}
+        assert captions[-1]["final"]
+        assert captions[-1]["text"] == "Once there was a whale. It lived in the deep sea. It was very old."
         talk.ears.texts = ["And then?"]
         await talk.speak()
         await talk.silence(500)
-        assert [m["role"] for m in talk.mind.asked[-1]] == ["system", "user", "assistant", "user"]
+        assert [m["content"] for m in talk.mind.asked[-1][1:]] == ["A story.", captions[-1]["text"], "And then?"]
+
+
+@pytest.mark.parametrize(
+    ("heard", "voice_ms", "goes_on"),
+    [
+        ("You.", 224, True),
+        ("Thank you.", 256, True),
+        ("Stop!", 256, False),
+        ("Thank you.", 320, False),
+        ("What about the", 960, False),
+        ("Mm-hmm.", 960, True),
+    ],
+)
+@virtually
+async def test_what_interrupts(heard: str, voice_ms: int, goes_on: bool) -> None:
+    story = FakeLanguageModel(lambda question: "Once there was a whale. It lived in the deep sea. It was very old.")
+    async with Conversation("A story.", heard, mind=story) as talk:
+        await talk.speak()
+        while talk.stage.playback().heard_ms < 8 * WORD_MS:
+            await talk.silence(FRAME_MS)
+        await talk.sound(0.9, voice_ms)
+        assert talk.stage.of_type("interrupted")
+        await talk.silence(9000)
+        assert len(talk.mind.asked) == (1 if goes_on else 2)
+        assert talk.stage.captions("user") == (["A story."] if goes_on else ["A story.", heard])
+        assert talk.stage.captions("avatar")[-1].endswith("It was very old.")
+        roles = [m["role"] for m in talk.agent._dialogue.prompt()]
+        assert roles == ["system", "user", "assistant"] if goes_on else roles[-2:] == ["user", "assistant"]
+
+
+@virtually
+async def test_humming_along_again_and_again_and_then_talking() -> None:
+    story = FakeLanguageModel(lambda question: "Once there was a whale. It lived in the deep sea. It was very old.")
+    async with Conversation("A story.", "Mm-hmm.", "Yeah.", "Who told you?", mind=story) as talk:
+        await talk.speak()
+        for heard_ms in (8 * WORD_MS, 2 * WORD_MS, 3 * WORD_MS):
+            while talk.stage.playback().heard_ms < heard_ms:
+                await talk.silence(FRAME_MS)
+            await talk.sound(0.9, 480)
+            await talk.silence(1000)
+        said = talk.mind.asked[-1][1:]
+        assert [m["role"] for m in said] == ["user", "assistant", "user"]
+        assert said[1]["content"].startswith("Once there was a whale. It lived in")
+        assert said[1]["content"].count("It lived") == 1
+        assert len(talk.mind.asked) == 2
+
+
+@virtually
+async def test_yes_answers_a_question_that_is_nearly_over() -> None:
+    curious = FakeLanguageModel(lambda question: "I know a story about whales. Would you like to hear that story?")
+    async with Conversation("Hello.", "Yes.", mind=curious) as talk:
+        await talk.speak()
+        while talk.stage.playback().heard_ms < 11 * WORD_MS:
+            await talk.silence(FRAME_MS)
+        await talk.sound(0.9, 256)
+        await talk.silence(2000)
+        assert talk.stage.captions("user") == ["Hello.", "Yes."]
+        assert len(talk.mind.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "joined"),
+    [(0, True), (96, True), (192, True), (320, False), (640, False)],
+)
+@virtually
+async def test_a_turn_is_taken_back_by_a_voice_that_sets_in_just_after_its_end(after_ms: int, joined: bool) -> None:
+    async with Conversation("Tell me a story.", "About a whale.") as talk:
+        await talk.speak()
+        while not talk.stage.playback().heard_ms:
+            await talk.silence(FRAME_MS)
+        await talk.silence(after_ms)
+        await talk.speak()
+        await talk.silence(6000)
+        said = [m["content"] for m in talk.agent._dialogue.prompt() if m["role"] == "user"]
+        assert said == (["Tell me a story. About a whale."] if joined else ["Tell me a story.", "About a whale."])
+        assert {event["turn"] for event in talk.stage.of_type("caption") if event["who"] == "user"} == (
+            {1} if joined else {1, 2}
+        )
+
+
+@virtually
+async def test_a_cough_just_after_the_answer_began_begins_that_answer_again() -> None:
+    async with Conversation("Tell me a story.", "") as talk:
+        await talk.speak()
+        while not talk.stage.played:
+            await talk.silence(FRAME_MS)
+        await talk.sound(0.9, 256)
+        await talk.silence(6000)
+        assert len(talk.mind.asked) == 1
+        assert talk.stage.captions("user") == ["Tell me a story."]
+        assert talk.stage.captions("avatar") == ["You said Tell me a story. That is good to know."]
+        assert talk.stage.played[-2][1] == "You said Tell me a story."
+        assert [m["role"] for m in talk.agent._dialogue.prompt()] == ["system", "user", "assistant"]
 
 
 @virtually

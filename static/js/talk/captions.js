@@ -30,6 +30,8 @@ export class Captions {
     entry.words.textContent = text;
     entry.item.toggleAttribute("data-partial", !final);
     this.cite(entry, sources);
+    // Where nobody meant to interrupt, the avatar goes on.
+    delete entry.item.dataset.interrupted;
     if (who === "avatar") {
       this.userLine.textContent = "";
       // Only what is new: a caption carries its turn's whole text so far.
