@@ -15,6 +15,7 @@ import structlog
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import close_old_connections, connection, transaction
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from avatars.builds import enqueue, published_files, remove_files
@@ -107,8 +108,9 @@ def run_build(build_id: int) -> None:
     announce(build.avatar, build)
     try:
         with Heartbeat(build.pk), tempfile.TemporaryDirectory(prefix="parlo-build-") as folder:
-            source = _local_source(build, Path(folder))
-            made = make(build, source, Path(folder) / "avatar.imx", Progress(build))
+            source = _local(build.source, Path(folder))
+            teeth = _local(build.smile, Path(folder)) if build.smile else None
+            made = make(build, source, Path(folder) / "avatar.imx", Progress(build), teeth)
             publish(build, made)
     except Refused as refusal:
         logger.info("Build refused", build=build.pk, code=refusal.code)
@@ -120,11 +122,11 @@ def run_build(build_id: int) -> None:
         end(build, Build.State.FAILED, message, "internal")
 
 
-def _local_source(build: Build, folder: Path) -> Path:
-    """Copy the upload out of the storage, which may be remote."""
-    path = folder / Path(build.source.name or "source").name
+def _local(upload: FieldFile, folder: Path) -> Path:
+    """Copy an upload out of the storage, which may be remote."""
+    path = folder / Path(upload.name or "source").name
     try:
-        with build.source.open("rb") as stored, path.open("wb") as local:
+        with upload.open("rb") as stored, path.open("wb") as local:
             shutil.copyfileobj(stored, local)
     except FileNotFoundError as error:
         raise Refused("source_lost", "The uploaded file is gone. Upload it again.") from error
@@ -163,9 +165,9 @@ def publish(build: Build, made: Made) -> None:
 
 def _forget_older_sources(build: Build) -> None:
     """Keep what the avatar was made from, and nothing else its creator once uploaded."""
-    older = Build.objects.filter(avatar=build.avatar_id, pk__lt=build.pk).exclude(source="")
-    remove_files([name for name in older.values_list("source", flat=True) if name])
-    older.update(source="")
+    older = Build.objects.filter(avatar=build.avatar_id, pk__lt=build.pk).exclude(source="", smile="")
+    remove_files([name for names in older.values_list("source", "smile") for name in names if name])
+    older.update(source="", smile="")
 
 
 def end(build: Build, state: str, message: str, error_code: str) -> None:

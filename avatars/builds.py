@@ -1,11 +1,13 @@
 """Starting and resuming builds, in one transaction each, and removing files that nothing names any more."""
 
+from contextlib import ExitStack
 from pathlib import PurePath
 from typing import Any
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from avatars.forms import CONSENT_TEXT, NewAvatarForm
@@ -34,7 +36,14 @@ def create_avatar(owner: Any, form: NewAvatarForm) -> Avatar:
         avatar = Avatar(name=given["name"], licence=given["licence"], greeting=greeting)
         avatar.owner_id = owner.pk
         avatar.save()
-        start_build(avatar, given["source"], kind=given["kind"], size=given["size"], shot=given["shot"])
+        start_build(
+            avatar,
+            given["source"],
+            smile=given["smile"],
+            kind=given["kind"],
+            size=given["size"],
+            shot=given["shot"],
+        )
     return avatar
 
 
@@ -42,13 +51,14 @@ def start_build(
     avatar: Avatar,
     source: File[Any],
     *,
+    smile: File[Any] | None = None,
     kind: str = "",
     size: str = Build.Size.SQUARE,
     shot: str = Build.Shot.FACE,
     points: dict[str, Any] | None = None,
     consent_text: str = CONSENT_TEXT,
 ) -> Build:
-    """Queue a build of `avatar` from `source`, for whose use consent was just given.
+    """Queue a build of `avatar` from `source`, for whose use consent was just given, as for that of `smile`.
 
     Raises `TooManyBuilds`.
     """
@@ -65,6 +75,7 @@ def start_build(
         build = Build.objects.create(
             avatar=avatar,
             source=source,
+            smile=smile or "",
             kind=kind,
             size=size,
             shot=shot,
@@ -85,11 +96,13 @@ def build_with_points(build: Build, points: dict[str, Any], kind: str = "") -> b
     False where the build is under way or its picture is gone. Raises `TooManyBuilds`.
     """
     if build.state in Build.FINAL and build.source:
-        with build.source.open("rb") as opened:
-            source = File(opened, name=PurePath(build.source.name or "source").name)
+        with ExitStack() as open_files:
+            source, smile = (_opened(file, open_files) if file else None for file in (build.source, build.smile))
+            assert source is not None
             start_build(
                 build.avatar,
                 source,
+                smile=smile,
                 kind=kind or build.kind,
                 size=build.size,
                 shot=build.shot,
@@ -112,6 +125,12 @@ def build_with_points(build: Build, points: dict[str, Any], kind: str = "") -> b
             Avatar.objects.filter(pk=build.avatar_id, imx="").update(state=Avatar.State.QUEUED)
             enqueue(build)
     return bool(resumed)
+
+
+def _opened(stored: FieldFile, open_files: ExitStack) -> File[Any]:
+    """Return a stored upload as one that can be stored again."""
+    opened = open_files.enter_context(stored.open("rb"))
+    return File(opened, name=PurePath(stored.name or "source").name)
 
 
 def remove_files(names: list[str]) -> None:

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from avatars.models import Avatar, Build, GestureTrigger, Pair
-from avatars.uploads import check_document, check_source
+from avatars.uploads import VIDEO_TYPES, check_document, check_picture, check_source
 from avatars.voices import voice_choices
 
 CONSENT_TEXT: Final = (
@@ -38,6 +38,14 @@ class SourceForm(forms.Form):
         ),
         error_messages={"required": "Choose a picture or a video."},
     )
+    smile = forms.FileField(
+        label="A second picture, for the teeth",
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+        help_text="Are the lips closed in the first? Add one of the same person, smiling from the front, and its teeth "
+        "are shown in speech; without it teeth are drawn. JPEG, PNG or WebP up to 10 MB.",
+    )
     kind = forms.ChoiceField(label="What it shows", required=False, choices=[("", "Find out"), *Avatar.Kind.choices])
     size = forms.ChoiceField(
         label="Size", required=False, choices=Build.Size.choices, initial=Build.Size.SQUARE, widget=forms.RadioSelect
@@ -54,6 +62,21 @@ class SourceForm(forms.Form):
         upload.name = f"source.{check_source(upload)}"
         return upload
 
+    def clean_smile(self) -> Any:
+        """Look at the first bytes, and name the file after what they say."""
+        upload = self.cleaned_data["smile"]
+        if upload is not None:
+            upload.name = f"smile.{check_picture(upload)}"
+        return upload
+
+    def clean(self) -> dict[str, Any]:
+        """A video shows its own teeth."""
+        given = self.cleaned_data
+        source = given.get("source")
+        if given.get("smile") is not None and source is not None and source.name.rpartition(".")[2] in VIDEO_TYPES:
+            self.add_error("smile", "The teeth of a person in a video are taken from the video. Leave this one out.")
+        return given
+
     def clean_size(self) -> str:
         """Take the usual size where none was asked for."""
         return self.cleaned_data["size"] or str(Build.Size.SQUARE)
@@ -68,7 +91,7 @@ class NewAvatarForm(SourceForm):
 
     name = forms.CharField(max_length=60, error_messages={"required": "Give your avatar a name."})
 
-    field_order = ["name", "source", "kind", "shot", "size", "licence", "consent"]
+    field_order = ["name", "source", "smile", "kind", "shot", "size", "licence", "consent"]
 
 
 class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]

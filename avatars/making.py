@@ -30,8 +30,10 @@ class Made:
     report: dict[str, Any]
 
 
-def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, str], None]) -> Made:
-    """Build `source` into `out`.
+def make(
+    build: Build, source: Path, out: Path, progress: Callable[[str, float, str], None], teeth: Path | None
+) -> Made:
+    """Build `source` into `out`, with the teeth of the picture `teeth`.
 
     Raises `Refused`.
     """
@@ -51,6 +53,7 @@ def make(build: Build, source: Path, out: Path, progress: Callable[[str, float, 
             shot=Shot(build.shot),
             points=FacePoints.from_json(points) if points else None,
             kind=Kind(build.kind) if build.kind else None,
+            teeth=teeth,
             blink_limit=0.0 if points and points.get("still_eyes") else 1.0,
             licence=build.avatar.licence,
             consent=f"{build.consent_text} ({build.consent_at:%Y-%m-%d %H:%M} UTC)" if build.consent_at else "",

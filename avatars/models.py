@@ -312,6 +312,9 @@ class Build(models.Model):
 
     avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="builds")
     source = models.FileField(upload_to=_source_file)
+    smile = models.FileField(
+        upload_to=_source_file, blank=True, help_text="A second picture of the person, whose teeth are taken."
+    )
     points = models.JSONField(null=True, blank=True)
     kind = models.CharField(max_length=10, choices=Avatar.Kind.choices, blank=True)
     size = models.CharField(max_length=9, choices=Size.choices, default=Size.SQUARE)

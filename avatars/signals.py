@@ -17,9 +17,8 @@ def remove_avatar_files(instance: Avatar, **_: Any) -> None:
 
 @receiver(post_delete, sender=Build)
 def remove_build_files(instance: Build, **_: Any) -> None:
-    """Remove the picture a deleted build was made from."""
-    if instance.source.name:
-        remove_files([instance.source.name])
+    """Remove the pictures a deleted build was made from."""
+    remove_files([file.name for file in (instance.source, instance.smile) if file.name])
 
 
 @receiver(post_delete, sender=Document)

@@ -175,7 +175,14 @@ def replace(request: HttpRequest, code: str) -> HttpResponse:
         try:
             avatar.licence = form.cleaned_data["licence"]
             given = form.cleaned_data
-            start_build(avatar, given["source"], kind=given["kind"], size=given["size"], shot=given["shot"])
+            start_build(
+                avatar,
+                given["source"],
+                smile=given["smile"],
+                kind=given["kind"],
+                size=given["size"],
+                shot=given["shot"],
+            )
             return redirect("studio_avatar", avatar.code)
         except TooManyBuilds as refusal:
             form.add_error(None, str(refusal))

@@ -35,6 +35,17 @@ def video_type(head: bytes) -> str | None:
     return "mov" if head[4:8] in {b"moov", b"mdat", b"wide"} else None
 
 
+def check_picture(upload: "UploadedFile[Any]") -> str:
+    """Return the type of an uploaded picture.
+
+    Raises `ValidationError` with a sentence when it is empty, too large or no picture we read.
+    """
+    kind = check_source(upload)
+    if kind in VIDEO_TYPES:
+        raise ValidationError("This is a video. Choose a picture here: JPEG, PNG or WebP.", "not_an_image")
+    return kind
+
+
 def check_source(upload: "UploadedFile[Any]") -> str:
     """Return the type of an uploaded picture or video.
 

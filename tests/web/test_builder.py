@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from avatars import builder
 from avatars.builder import recover_interrupted, run_build
+from avatars.builds import build_with_points
 from avatars.making import Made, Refused
 from avatars.models import Avatar, Build
 from webapp.usage.models import UsageEntry
 
-Maker = Callable[[Build, Path, Path, Any], Made]
+Maker = Callable[[Build, Path, Path, Any, Path | None], Made]
 
 
-def made(build: Build, source: Path, out: Path, progress: Any) -> Made:
+def made(build: Build, source: Path, out: Path, progress: Any, teeth: Path | None) -> Made:
     assert source.read_bytes() == b"picture"
     progress("faces", 0.2, "Looking for the face.")
     progress("rig", 0.7, "Fitting.")
@@ -59,11 +60,11 @@ def test_a_build_publishes_everything_at_once(build: Build, use: Any) -> None:
 def test_progress_never_runs_backwards_and_ends_in_the_database(build: Build, use: Any) -> None:
     seen: list[float] = []
 
-    def watching(build: Build, source: Path, out: Path, progress: Any) -> Made:
+    def watching(build: Build, source: Path, out: Path, progress: Any, teeth: Path | None) -> Made:
         for stage, share in (("a", 0.5), ("b", 0.3), ("c", 1.7)):
             progress(stage, share, "Working.")
             seen.append(Build.objects.get(pk=build.pk).progress)
-        return made(build, source, out, progress)
+        return made(build, source, out, progress, teeth)
 
     use(watching)
     run_build(build.pk)
@@ -129,6 +130,45 @@ def test_older_pictures_are_forgotten(build: Build, use: Any, django_capture_on_
     assert storage.exists(again.source.name)
 
 
+def test_a_second_picture_is_handed_on_and_forgotten_with_the_first(
+    build: Build, use: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    build.smile.save("smile.png", ContentFile(b"smile"))
+    storage, old = build.smile.storage, build.smile.name
+    seen: list[bytes | None] = []
+
+    def watching(build: Build, source: Path, out: Path, progress: Any, teeth: Path | None) -> Made:
+        seen.append(teeth and teeth.read_bytes())
+        return made(build, source, out, progress, teeth)
+
+    use(watching)
+    run_build(build.pk)
+    assert storage.exists(old)
+    again = Build.objects.create(avatar=build.avatar, source=ContentFile(b"picture", "source.jpg"))
+    with django_capture_on_commit_callbacks(execute=True):
+        run_build(again.pk)
+    assert seen == [b"smile", None]
+    assert not storage.exists(old)
+
+
+def test_a_second_picture_goes_with_its_build(build: Build, django_capture_on_commit_callbacks: Any) -> None:
+    build.smile.save("smile.png", ContentFile(b"smile"))
+    storage, names = build.source.storage, [build.source.name, build.smile.name]
+    with django_capture_on_commit_callbacks(execute=True):
+        build.delete()
+    assert not any(storage.exists(name) for name in names)
+
+
+def test_a_build_with_points_after_another_keeps_the_second_picture(build: Build) -> None:
+    build.smile.save("smile.png", ContentFile(b"smile"))
+    Build.objects.filter(pk=build.pk).update(state=Build.State.FAILED)
+    build.refresh_from_db()
+    assert build_with_points(build, {"chin": [1, 2]})
+    again = Build.objects.get(state=Build.State.QUEUED)
+    assert (again.source.read(), again.smile.read()) == (b"picture", b"smile")
+    assert again.smile.name != build.smile.name
+
+
 def test_a_build_is_claimed_once(build: Build, use: Any) -> None:
     use(made)
     run_build(build.pk)
@@ -138,8 +178,8 @@ def test_a_build_is_claimed_once(build: Build, use: Any) -> None:
 
 
 def test_an_avatar_deleted_meanwhile_stays_deleted(build: Build, use: Any) -> None:
-    def delete_first(build: Build, source: Path, out: Path, progress: Any) -> Made:
-        result = made(build, source, out, progress)
+    def delete_first(build: Build, source: Path, out: Path, progress: Any, teeth: Path | None) -> Made:
+        result = made(build, source, out, progress, teeth)
         Avatar.objects.all().delete()
         return result
 

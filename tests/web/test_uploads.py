@@ -14,6 +14,7 @@ from avatars.forms import CONSENT_TEXT, POINT_NAMES
 from avatars.models import Avatar, Build
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 MP4 = b"\0\0\0\x20ftypisom" + b"\0" * 64
 
 
@@ -26,6 +27,10 @@ def fields(content: bytes = JPEG, **changes: Any) -> dict[str, Any]:
         **changes,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def smile(content: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile("smile.exe", content)
 
 
 @pytest.fixture
@@ -65,6 +70,18 @@ def test_a_video_becomes_a_queued_build(studio: Client, head: bytes, suffix: str
     assert studio.get(f"/studio/{build.avatar.code}/source/").status_code == 404
 
 
+def test_a_second_picture_is_kept_beside_the_first(studio: Client) -> None:
+    page = studio.get("/studio/new/").content.decode()
+    assert "A second picture, for the teeth" in page
+    assert studio.post("/studio/new/", fields(smile=smile(PNG))).status_code == 302
+    build = Build.objects.get()
+    assert build.source.name.endswith(".jpg")
+    assert build.smile.name.startswith(f"sources/{build.avatar.code}/")
+    assert build.smile.name.endswith(".png")
+    assert build.smile.read() == PNG
+    assert "Look for the teeth" in studio.get(f"/studio/{build.avatar.code}/").content.decode()
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -74,12 +91,19 @@ def test_a_video_becomes_a_queued_build(studio: Client, head: bytes, suffix: str
         ({"content": b"\0\0\0\x18ftypheic" + b"\0" * 40}, "HEIC pictures cannot be read here."),
         ({"content": JPEG + b"\0" * 10 * 1024 * 1024}, "pictures may have up to 10 MB"),
         ({"content": MP4 + b"\0" * 100 * 1024 * 1024}, "videos may have up to 100 MB"),
+        ({"smile": b"<svg onload=alert(1)>"}, "This is no picture (JPEG, PNG, WebP) and no video"),
+        ({"smile": b""}, "This file is empty."),
+        ({"smile": MP4}, "This is a video. Choose a picture here"),
+        ({"smile": JPEG + b"\0" * 10 * 1024 * 1024}, "pictures may have up to 10 MB"),
+        ({"content": MP4, "smile": JPEG}, "are taken from the video"),
         ({"consent": None}, "without this consent no avatar is built"),
         ({"name": ""}, "Give your avatar a name."),
         ({"licence": "stolen"}, "Select a valid choice"),
     ],
 )
 def test_bad_input_is_answered_in_words(studio: Client, changes: dict[str, Any], sentence: str) -> None:
+    if "smile" in changes:
+        changes = {**changes, "smile": smile(changes["smile"])}
     response = studio.post("/studio/new/", fields(**changes))
     assert response.status_code == 422
     page = response.content.decode()

@@ -98,6 +98,10 @@ class NewAvatarSerializer(serializers.Serializer[Avatar]):
     source = serializers.FileField(
         help_text="A JPEG, PNG or WebP picture, or an MP4, MOV or WebM video of 3 to 60 seconds."
     )  # type: ignore[assignment]
+    smile = serializers.FileField(
+        required=False,
+        help_text="A second picture of the same person, smiling: its teeth are shown where the lips are closed.",
+    )
     kind = serializers.ChoiceField(choices=Avatar.Kind.choices, required=False)
     size = serializers.ChoiceField(choices=Build.Size.choices, required=False)
     shot = serializers.ChoiceField(choices=Build.Shot.choices, required=False)
