@@ -231,6 +231,12 @@ class Session:
                 self.agent.read(text[:LONGEST_TEXT], seat.talker)
             case "interrupt":
                 self.agent.interrupt(seat.talker)
+            case "push_to_talk" if isinstance(on := message.get("on"), bool):
+                self.agent.push_to_talk(on, seat.talker)
+            case "press":
+                self.agent.press(seat.talker)
+            case "release":
+                self.agent.release(seat.talker)
             case "gesture" if isinstance(name := message.get("name"), str):
                 self._gesture(seat, name, message)
 

@@ -166,6 +166,26 @@ class Agent:
             self._speaker.cut()
             self._bearing.be(Activity.IDLE)
 
+    def push_to_talk(self, on: bool, talker: Talker = ALONE) -> None:
+        """From now on a button begins and ends what they say, or their voice does."""
+        ears = self._reachable_ears(talker)
+        if ears is not None and ears.turn_taking.by_hand != on:
+            self._forget(talker)
+            ears.turn_taking.by_hand = on
+
+    def press(self, talker: Talker = ALONE) -> None:
+        """They hold the button: they speak, and the avatar falls silent for them."""
+        ears = self._reachable_ears(talker)
+        if ears is not None and ears.turn_taking.by_hand:
+            for step in ears.press():
+                self._take(ears, step)
+
+    def release(self, talker: Talker = ALONE) -> None:
+        """They let the button go: their turn is over."""
+        ears = self._reachable_ears(talker)
+        if ears is not None and ears.turn_taking.by_hand:
+            ears.turn_taking.release()
+
     def leave(self, talker: Talker) -> None:
         """Somebody has left, and what they were saying with them."""
         self._deaf.discard(talker)
@@ -182,7 +202,7 @@ class Agent:
 
     def _take(self, ears: Ears, step: Step) -> None:
         if step is Step.STARTED:
-            self._begin_turn(ears.talker, ears.turn_taking.voice_ms)
+            self._begin_turn(ears)
             return
         turn = self._turn_of(ears.talker)
         if turn is None:
@@ -200,15 +220,16 @@ class Agent:
             ears.recorder.end()
             self._commit(turn)
 
-    def _begin_turn(self, talker: Talker, voice_ms: int) -> None:
-        turn = UserTurn(self._next_number(), TurnMarks(self._clock), talker=talker)
-        turn.may_be_echo = self._speaker.may_echo
+    def _begin_turn(self, ears: Ears) -> None:
+        talker, by_hand = ears.talker, ears.turn_taking.by_hand
+        turn = UserTurn(self._next_number(), TurnMarks(self._clock), talker=talker, by_hand=by_hand)
+        turn.may_be_echo = self._speaker.may_echo and not by_hand
         self._show_voice(talker, speaking=True)
         if not self._may_begin(talker):
             turn.beside = True
             self._beside[talker] = turn
             return
-        if not self._speaker.take_back(turn, voice_ms):
+        if not self._speaker.take_back(turn, ears.turn_taking.voice_ms):
             self._speaker.cut(turn)
         self._turn = turn
         self._bearing.be(Activity.LISTENING)
@@ -266,9 +287,9 @@ class Agent:
 
     def _addressed(self, turn: UserTurn, text: str, voice_ms: int) -> str:
         """The words an answer is owed to: "" for noise, humming along, and the avatar's own words come back."""
-        # To a question the same sounds are an answer.
-        over = turn.cut is not None and not turn.cut.is_asking
-        humming = (over or turn.beside) and is_backchannel(text)
+        # To a question the same sounds are an answer, and nobody presses a button to hum.
+        over = turn.cut is not None and not turn.cut.is_asking and not turn.by_hand
+        humming = (over or (turn.beside and not turn.by_hand)) and is_backchannel(text)
         blip = over and turn.continues is None and is_blip(text, voice_ms)
         echo = turn.may_be_echo and repeats(text, self._speaker.said)
         return "" if humming or blip or echo or not words_of(text) else text
@@ -354,6 +375,11 @@ class Agent:
                     self.hear(np.zeros(int(missing_s * HEARING_RATE_HZ), np.float32), talker)
 
     # Several talkers
+
+    def _reachable_ears(self, talker: Talker) -> Ears | None:
+        if not self._started or self._closed or talker in self._deaf:
+            return None
+        return self._ears_of(talker)
 
     def _ears_of(self, talker: Talker) -> Ears:
         if talker not in self._ears:

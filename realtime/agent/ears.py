@@ -52,6 +52,13 @@ class Ears:
                     self.recorder.begin(self.turn_taking.onset_frames)
                 yield step
 
+    def press(self) -> list[Step]:
+        """The button to talk was pressed; the steps that follow from that."""
+        steps = self.turn_taking.press()
+        if Step.STARTED in steps:
+            self.recorder.begin(0)
+        return steps
+
     @property
     def speech_ended_s(self) -> float:
         """When the last voiced frame ended, by the session's clock."""

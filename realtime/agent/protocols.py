@@ -247,6 +247,18 @@ class Converser(Protocol):
         """Somebody wants the avatar to be silent."""
         ...
 
+    def push_to_talk(self, on: bool, talker: Talker) -> None:
+        """From now on a button begins and ends what they say, or their voice does."""
+        ...
+
+    def press(self, talker: Talker) -> None:
+        """They hold the button."""
+        ...
+
+    def release(self, talker: Talker) -> None:
+        """They let the button go."""
+        ...
+
     def leave(self, talker: Talker) -> None:
         """Somebody has left, and what they were saying with them."""
         ...

@@ -160,6 +160,7 @@ class SpeechToSpeechAgent:
             return
         was_speaking = self._turn_taking.speaking
         sent = samples
+        over = False
         try:
             for step in self._ears.hear(samples, self._stage.playback):
                 if step is Step.STARTED:
@@ -172,13 +173,17 @@ class SpeechToSpeechAgent:
                     self._turn_taking.transcribed("")
                 elif step is Step.COMMIT:
                     self._ears.recorder.end()
+                    over = self._turn_taking.by_hand
         except Exception as error:
             self._tasks.spawn(self._fail(error))
             return
         heard = was_speaking or self._turn_taking.speaking
         # While the avatar can be heard the server gets silence, or it would take the avatar's own voice for the user's.
-        quiet = not heard and self._stage.playback().turn is not None
+        quiet = not heard and (self._turn_taking.by_hand or self._stage.playback().turn is not None)
         self._send_sound(np.zeros_like(samples) if quiet else sent)
+        if over:
+            # The server hears the end by silence alone.
+            self._send_sound(np.zeros(HEARING_RATE_HZ, np.float32))
 
     def read(self, text: str, talker: Talker = ALONE) -> None:
         """The user typed something instead of saying it."""
@@ -207,6 +212,28 @@ class SpeechToSpeechAgent:
             self._cut()
             self._answer_due_s = None
             self._bearing.be(Activity.IDLE)
+
+    def push_to_talk(self, on: bool, talker: Talker = ALONE) -> None:
+        """From now on nothing is sent but what is said while a button is held, or all again."""
+        if self._stand_in is not None:
+            self._stand_in.push_to_talk(on, talker)
+        elif self._turn_taking.by_hand != on:
+            self._ears.forget()
+            self._turn_taking.by_hand = on
+
+    def press(self, talker: Talker = ALONE) -> None:
+        """The user holds the button."""
+        if self._stand_in is not None:
+            self._stand_in.press(talker)
+        elif self._open and self._turn_taking.by_hand and Step.STARTED in self._ears.press():
+            self._user_started()
+
+    def release(self, talker: Talker = ALONE) -> None:
+        """The user lets the button go."""
+        if self._stand_in is not None:
+            self._stand_in.release(talker)
+        elif self._turn_taking.by_hand:
+            self._turn_taking.release()
 
     def leave(self, talker: Talker) -> None:
         """The user has left."""
@@ -379,6 +406,7 @@ class SpeechToSpeechAgent:
         settings = replace(self._settings, greeting=greeting)
         self._stand_in = Agent(settings, self._providers, self._stage, clock=self._clock, turns=self._turn)
         await self._stand_in.start()
+        self._stand_in.push_to_talk(self._turn_taking.by_hand)
         await self._line.close()
 
 

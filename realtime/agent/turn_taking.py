@@ -12,6 +12,8 @@ from typing import Final
 
 from realtime.agent.vad import FRAME_MS
 
+# Sound comes later than the word that a button was let go.
+TAIL_MS: Final = 160
 # A sentence that stops after one of these goes on.
 UNFINISHED_WORDS: Final = frozenset(
     re.findall(
@@ -57,11 +59,15 @@ class Rules:
 
 
 class TurnTaking:
-    """Feed it one probability a frame, and the answers to what it asked for; it returns the steps to take, in order."""
+    """Feed it one probability a frame, and the answers to what it asked for; it returns the steps to take, in order.
+
+    by_hand: a button that is pressed and let go begins and ends turns, and no voice does.
+    """
 
     def __init__(self, rules: Rules | None = None, *, judged: bool = True) -> None:
         self.rules = rules or Rules()
         self._has_judge = judged
+        self.by_hand = False
         self._recent: deque[bool] = deque(maxlen=self.rules.barge_in_window)
         self.reset()
 
@@ -74,7 +80,7 @@ class TurnTaking:
         self._forget()
 
     def _forget(self) -> None:
-        self._asked_words = self._asked_tone = self._forced = False
+        self._asked_words = self._asked_tone = self._forced = self._released = False
         self._text: str | None = None
         self._finished: float | None = None
 
@@ -84,6 +90,23 @@ class TurnTaking:
         flags = list(self._recent)
         return len(flags) - flags.index(True) if True in flags else 0
 
+    def press(self) -> list[Step]:
+        """The button was pressed."""
+        going_on = self.speaking
+        if going_on and not self._released:
+            return []
+        asked = self._asked_words
+        self._forget()
+        self.silence_ms = 0
+        if going_on:
+            return [Step.RESUMED] if asked else []
+        self.speaking, self.spoken_ms = True, 0
+        return [Step.STARTED]
+
+    def release(self) -> None:
+        """The button was let go: the turn ends without a gate, as soon as the last of its sound has come."""
+        self._released = self.speaking
+
     @property
     def voice_ms(self) -> int:
         """From the first voiced frame of the utterance to its last."""
@@ -91,6 +114,8 @@ class TurnTaking:
 
     def frame(self, probability: float, *, avatar_speaking: bool = False, avatar_began: bool = False) -> list[Step]:
         """Take the next frame. avatar_speaking: the avatar can be heard now; avatar_began: since less than a moment."""
+        if self.by_hand:
+            return self._frame_by_hand() if self.speaking else []
         if not self.speaking:
             self._recent.append(probability >= self.rules.voice_on)
             if not self._onset(avatar_speaking, avatar_began):
@@ -121,6 +146,15 @@ class TurnTaking:
             self._asked_tone = True
             steps.append(Step.JUDGE)
         return steps + self._ready()
+
+    def _frame_by_hand(self) -> list[Step]:
+        self.spoken_ms += FRAME_MS
+        if self._released:
+            self.silence_ms += FRAME_MS
+        if not self._forced and (self.silence_ms >= TAIL_MS or self.spoken_ms >= self.rules.longest_ms):
+            self._released = self._forced = self._asked_words = True
+            return [Step.TRANSCRIBE]
+        return self._ready()
 
     def transcribed(self, text: str) -> list[Step]:
         """The words asked for by TRANSCRIBE."""

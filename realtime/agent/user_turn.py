@@ -19,6 +19,7 @@ class UserTurn:
     number: its caption's, and the reply's too unless `reply_number` says otherwise. continues: the turn that was
     taken back because they go on. cut: the reply they spoke over; cut_of: what it answered. may_be_echo: the avatar
     spoke a moment ago. talker: who says it. beside: it began while somebody else had the floor.
+    by_hand: a button began it.
     """
 
     number: int
@@ -31,6 +32,7 @@ class UserTurn:
     may_be_echo: bool = False
     talker: Talker = ALONE
     beside: bool = False
+    by_hand: bool = False
     transcribing: asyncio.Task[None] | None = None
     judging: asyncio.Task[None] | None = None
     reply: Reply | None = None

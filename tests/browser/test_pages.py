@@ -165,3 +165,39 @@ def test_without_a_microphone_one_can_type(product: Product, code: str) -> None:
         page.fill("#message", "Hello")
         page.click("#send")
         wait_until(page, "window.fakeServer.received.some((one) => one.type === 'text' && one.text === 'Hello')")
+
+
+def test_push_to_talk_by_button_and_by_space_bar_is_remembered(staged: Page) -> None:
+    said = "fakeServer.received.map((message) => message.type).filter((type) => ['press', 'release'].includes(type)).length"
+    staged.click("#talk")
+    wait_until(staged, "window.parlo.phase === 'live'")
+    assert not staged.is_visible("#push")
+    staged.click("#devices-toggle")
+    staged.check("#push-to-talk")
+    staged.keyboard.press("Escape")
+    wait_until(staged, "fakeServer.received.some(({ type, on }) => type === 'push_to_talk' && on)")
+    assert not staged.is_visible("#mute")
+    staged.hover("#push")
+    staged.mouse.down()
+    assert staged.inner_text("#push") == "Let go when you are done"
+    assert staged.get_attribute("#push", "aria-pressed") == "true"
+    # However far the pointer slides.
+    staged.mouse.move(5, 5)
+    staged.mouse.up()
+    assert staged.inner_text("#push") == "Hold to talk"
+    wait_until(staged, f"{said} === 2")
+    staged.evaluate("document.activeElement.blur()")
+    staged.keyboard.down("Space")
+    staged.keyboard.down("Space")
+    assert staged.get_attribute("#push", "aria-pressed") == "true"
+    staged.keyboard.up("Space")
+    wait_until(staged, f"{said} === 4")
+    staged.fill("#message", "")
+    staged.type("#message", "a b")
+    assert staged.input_value("#message") == "a b"
+    staged.dispatch_event("#push", "click")
+    assert staged.get_attribute("#push", "aria-pressed") == "true"
+    staged.evaluate("dispatchEvent(new Event('blur'))")
+    wait_until(staged, f"{said} === 6")
+    staged.reload()
+    assert staged.is_checked("#push-to-talk")

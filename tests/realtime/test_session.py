@@ -318,6 +318,7 @@ def test_what_is_typed_reaches_the_agent() -> None:
     [
         *({}, {"type": "text"}, {"type": "text", "text": 7}, {"type": ["bye"]}, {"type": "dance"}, {"type": None}),
         *({"type": "gesture"}, {"type": "gesture", "name": 7}, {"type": "gesture", "name": ["nod"]}),
+        *({"type": "push_to_talk"}, {"type": "push_to_talk", "on": "yes"}, {"type": "press"}, {"type": "release"}),
     ],
 )
 def test_messages_that_say_nothing_are_ignored(message: dict[str, Any]) -> None:

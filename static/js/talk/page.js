@@ -6,6 +6,7 @@ import { Debug } from "./debug.js";
 import { Devices } from "./devices.js";
 import { Meter } from "./meter.js";
 import { Microphone } from "./microphone.js";
+import { PushToTalk } from "./push.js";
 
 const ASK_AGAIN_MS = 1500;
 const EVENTS_KEPT = 500;
@@ -48,6 +49,7 @@ const devices = new Devices({
   video,
   onMicrophone: changeMicrophone,
 });
+const push = new PushToTalk({ button: $("push"), words: $("push-words"), choice: $("push-to-talk"), root, say: (message) => conversation.say(message) });
 const events = [];
 let wakeLock = null;
 let introduction = () => ({});
@@ -186,6 +188,8 @@ function showPhase({ phase, sentence }) {
     root.removeAttribute("data-picture");
     captions.pause();
   }
+  if (live) push.begin();
+  else push.let();
   if (live) {
     navigator.wakeLock?.request("screen").then((lock) => (wakeLock = lock), () => {});
     if (!microphone.track) $("message").focus();
