@@ -101,8 +101,14 @@ class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Avatar
-        fields = ["name", "tagline", "persona", "greeting", "voice", "mood", "idle_gestures", "visibility"]
-        labels = {"idle_gestures": "Small gestures now and then while nobody speaks"}
+        fields = [
+            *("name", "tagline", "persona", "greeting", "voice", "mood", "idle_gestures"),
+            *("patience", "longest_turn_s", "visibility"),
+        ]
+        labels = {
+            "idle_gestures": "Small gestures now and then while nobody speaks",
+            "longest_turn_s": "Longest turn, in seconds",
+        }
         widgets = {"persona": forms.Textarea(attrs={"rows": 6})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
 from avatars.codes import CODE_LENGTH, CODE_PATTERN, new_code
 from avatars.gestures import gesture_choices
+
+# What is longer does not fit into the ears' window of half a minute.
+LONGEST_TURN_S: Final = 28
 
 
 def _avatar_file(avatar: Avatar, filename: str) -> str:
@@ -73,6 +76,13 @@ class Avatar(models.Model):
         SERIOUS = "serious", "Serious"
         CHEERFUL = "cheerful", "Cheerful"
 
+    class Patience(models.TextChoices):
+        """How long it waits in a silence before it answers."""
+
+        SHORT = "short", "Short: answers quickly, may cut in"
+        NORMAL = "normal", "Normal"
+        LONG = "long", "Long: leaves time to think"
+
     class State(models.TextChoices):
         """How far the avatar has come."""
 
@@ -110,6 +120,10 @@ class Avatar(models.Model):
     voice = models.CharField(max_length=40, default="heart")
     mood = models.CharField(max_length=10, choices=Mood.choices, default=Mood.NEUTRAL)
     idle_gestures = models.BooleanField(default=False)
+    patience = models.CharField(max_length=10, choices=Patience.choices, default=Patience.NORMAL)
+    longest_turn_s = models.PositiveSmallIntegerField(
+        default=LONGEST_TURN_S, validators=[MinValueValidator(5), MaxValueValidator(LONGEST_TURN_S)]
+    )
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PHOTO)
     licence = models.CharField(max_length=200, blank=True)

@@ -368,7 +368,18 @@ def agent_settings(avatar: Avatar, *, several: bool = False) -> AgentSettings:
         for trigger in avatar.triggers.all()
     )
     known = knowledge_of(avatar)
-    return AgentSettings(avatar.persona, avatar.greeting, avatar.voice, avatar.name, pairs, triggers, several, known)
+    return AgentSettings(
+        avatar.persona,
+        avatar.greeting,
+        avatar.voice,
+        avatar.name,
+        pairs,
+        triggers,
+        several,
+        known,
+        avatar.patience,
+        avatar.longest_turn_s,
+    )
 
 
 def knowledge_of(avatar: Avatar) -> Knowledge | None:

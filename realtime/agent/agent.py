@@ -35,7 +35,7 @@ from realtime.agent.protocols import (
 from realtime.agent.reply import Theatre
 from realtime.agent.speaker import Speaker
 from realtime.agent.standby import Standby
-from realtime.agent.turn_taking import Step, TurnTaking
+from realtime.agent.turn_taking import Step, TurnTaking, rules_for
 from realtime.agent.user_turn import ALONE, UserTurn
 from realtime.agent.utterance import is_backchannel, is_blip, repeats, without_asides, words_of
 from realtime.agent.written_answers import WrittenAnswers
@@ -104,6 +104,7 @@ class Agent:
         )
         self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn, self._answer_next)
         self._several = settings.several
+        self._rules = rules_for(settings.patience, settings.longest_turn_s)
         self._ears: dict[Talker, Ears] = {}
         self._deaf: set[Talker] = set()
         self._turns = turns
@@ -383,7 +384,7 @@ class Agent:
 
     def _ears_of(self, talker: Talker) -> Ears:
         if talker not in self._ears:
-            turn_taking = TurnTaking(judged=self._providers.turn_judge is not None)
+            turn_taking = TurnTaking(self._rules, judged=self._providers.turn_judge is not None)
             voice_activity = self._providers.voice_activity()
             self._ears[talker] = Ears(voice_activity, self._played, turn_taking, self._clock, talker)
         return self._ears[talker]

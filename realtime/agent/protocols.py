@@ -215,7 +215,8 @@ class AgentSettings:
 
     persona: the creator's words for the model. voice: a style of the local voice, or the name of a remote one.
     pairs: answers that its owner wrote. triggers: words that set off gestures. several: it meets more than one person.
-    knowledge: None where it has no files.
+    knowledge: None where it has no files. patience: how long a silence ends a turn, "short", "normal" or "long".
+    longest_turn_s: a turn is ended by force after so long.
     """
 
     persona: str = ""
@@ -226,6 +227,8 @@ class AgentSettings:
     triggers: tuple[Trigger, ...] = ()
     several: bool = False
     knowledge: Knowledge | None = None
+    patience: str = "normal"
+    longest_turn_s: float = 28.0
 
 
 class Converser(Protocol):

@@ -6,6 +6,7 @@ is let out late, behind a gate. So the gate costs no time, and may be generous w
 
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -56,6 +57,20 @@ class Rules:
     gate_plain_ms: int = 550
     gate_hold_ms: int = 750
     longest_ms: int = 28_000
+
+
+# Of each degree of patience: gate, gate without a judge of tone, and gate where more seems to come, in milliseconds.
+GATES_MS: Final[Mapping[str, tuple[int, int, int]]] = {
+    "short": (250, 400, 550),
+    "normal": (350, 550, 750),
+    "long": (700, 1000, 1500),
+}
+
+
+def rules_for(patience: str, longest_s: float) -> Rules:
+    """The rules of an avatar that waits so patiently, and lets nobody go on for longer than that."""
+    gate_ms, plain_ms, hold_ms = GATES_MS[patience]
+    return Rules(gate_ms=gate_ms, gate_plain_ms=plain_ms, gate_hold_ms=hold_ms, longest_ms=round(longest_s * 1000))
 
 
 class TurnTaking:

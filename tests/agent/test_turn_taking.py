@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.agent.turn_taking import Rules, Step, TurnTaking, sounds_complete
+from realtime.agent.turn_taking import Rules, Step, TurnTaking, rules_for, sounds_complete
 from realtime.agent.vad import FRAME_MS
 
 
@@ -69,6 +69,29 @@ def test_without_a_judge_the_gate_is_silence_alone() -> None:
     turn.transcribed("That is it.")
     ((count, _),) = feed(turn, frames(0.0, 1600))
     assert 550 <= 192 + count * FRAME_MS < 550 + FRAME_MS
+
+
+@pytest.mark.parametrize(
+    ("patience", "text", "judged", "gate_ms"),
+    [
+        *(("short", "Done.", True, 250), ("short", "Done.", False, 400), ("short", "My name is", True, 550)),
+        *(("normal", "Done.", True, 350), ("normal", "Done.", False, 550), ("normal", "My name is", True, 750)),
+        *(("long", "Done.", True, 700), ("long", "Done.", False, 1000), ("long", "My name is", True, 1500)),
+    ],
+)
+def test_patience(patience: str, text: str, judged: bool, gate_ms: int) -> None:
+    turn = TurnTaking(rules_for(patience, 28), judged=judged)
+    feed(turn, frames(0.9, 640))
+    feed(turn, frames(0.0, 192))
+    turn.transcribed(text)
+    turn.judged(0.9)
+    ((count, step),) = feed(turn, frames(0.0, 3200))
+    assert step is Step.COMMIT
+    assert gate_ms <= 192 + count * FRAME_MS < gate_ms + FRAME_MS
+
+
+def test_normal_patience_is_what_was_measured() -> None:
+    assert rules_for("normal", 28) == Rules()
 
 
 def test_late_words_commit_at_once() -> None:

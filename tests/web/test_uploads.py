@@ -12,6 +12,7 @@ from avatars.engine.expression import Mood
 from avatars.engine.gestures import GESTURES
 from avatars.forms import CONSENT_TEXT, POINT_NAMES
 from avatars.models import Avatar, Build
+from realtime.worker import agent_settings
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
@@ -198,6 +199,8 @@ TEXTS = {
     "greeting": "g",
     "voice": "heart",
     "mood": "neutral",
+    "patience": "normal",
+    "longest_turn_s": "28",
     "visibility": "public",
 }
 NO_ROWS = {f"{rows}-{count}_FORMS": "0" for rows in ("pairs", "triggers") for count in ("TOTAL", "INITIAL")}
@@ -237,6 +240,24 @@ def test_somebody_elses_answers_cannot_be_changed(studio: Client, avatar: Avatar
     assert not avatar.pairs.exists()
     theirs.refresh_from_db()
     assert theirs.answer == "Not yours."
+
+
+@pytest.mark.parametrize(
+    ("patience", "longest_s", "status"),
+    [
+        *(("short", "5", 302), ("long", "28", 302)),
+        *(("endless", "28", 422), ("", "28", 422), ("long", "4", 422), ("long", "29", 422), ("long", "soon", 422)),
+    ],
+)
+def test_how_long_an_avatar_waits_and_listens(
+    studio: Client, avatar: Avatar, patience: str, longest_s: str, status: int
+) -> None:
+    limits = {"patience": patience, "longest_turn_s": longest_s}
+    assert studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS, **limits}).status_code == status
+    avatar.refresh_from_db()
+    settings = agent_settings(avatar)
+    kept = (patience, int(longest_s)) if status == 302 else ("normal", 28)
+    assert (settings.patience, settings.longest_turn_s) == kept
 
 
 NOD = {
