@@ -15,6 +15,7 @@ from avatars.engine.controls import Control, rest
 from avatars.engine.face import Rig, renderer_of
 from avatars.engine.face.footage import FootageRenderer
 from avatars.engine.face.i420 import bgr_of
+from avatars.engine.face.kernel import KernelFootageRenderer
 from avatars.engine.footage import Reel
 from avatars.engine.perception import Perception, lip_opening_iod
 from avatars.engine.portrait import Portrait
@@ -125,7 +126,7 @@ def test_a_mouth_that_moves_is_brought_to_rest(tmp_path: Path) -> None:
 
 def test_the_mouth_speaks_over_every_picture(portrait: Portrait) -> None:
     renderer = renderer_of(Rig.from_portrait(portrait))
-    assert isinstance(renderer, FootageRenderer)
+    assert isinstance(renderer, FootageRenderer | KernelFootageRenderer)
     said = rest()
     said[[Control.JAW, Control.UPPER_LIP, Control.LOWER_LIP]] = 0.78, 0.2, 0.2
     sealed = said.copy()
