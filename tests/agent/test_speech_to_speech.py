@@ -242,8 +242,9 @@ async def test_speaking_over_it_stops_it_at_once(how: str) -> None:
             await asyncio.sleep(0.1)
             assert len(stage.played) == played
             await server.end_turn("And now?")
-        await until(lambda: len(stage.played) > played)
-        assert stage.played[-1][0] == (1 if how == "button" else 2)
+            await until(lambda: len(stage.played) > played)
+        # A text brings its answer by itself, maybe before any of this.
+        await until(lambda: stage.played[-1][0] == (1 if how == "button" else 2))
 
 
 async def test_a_microphone_that_goes_off_in_a_sentence_ends_the_turn() -> None:
