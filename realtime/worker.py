@@ -123,10 +123,10 @@ class MediaWorker:
             logger.warning("The worker could not say goodbye", reason=str(error))
 
     def _record(self) -> WorkerRecord:
-        """What is said of this worker. One that is strained has no room."""
+        """What is said of this worker. One that is strained by what it holds has no room."""
         frames, held = self._backstage.frames, len(self.sessions)
         self._strain.note(frames.late_ms if held else 0.0, frames.all_skipped, time.monotonic())
-        capacity = min(self.capacity, held) if self._strain.strained else self.capacity
+        capacity = min(self.capacity, held) if held and self._strain.strained else self.capacity
         # Copied: this is another thread.
         rooms = {*self._rooms.copy(), *self._opening.copy().values()} - {""}
         return WorkerRecord(self.name, self.channel, capacity, held, tuple(rooms))
