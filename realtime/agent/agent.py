@@ -169,10 +169,13 @@ class Agent:
 
     def push_to_talk(self, on: bool, talker: Talker = ALONE) -> None:
         """From now on a button begins and ends what they say, or their voice does."""
-        ears = self._reachable_ears(talker)
-        if ears is not None and ears.turn_taking.by_hand != on:
+        # The page may say so in the same breath as its hello.
+        if self._closed or talker in self._deaf:
+            return
+        turn_taking = self._ears_of(talker).turn_taking
+        if turn_taking.by_hand != on:
             self._forget(talker)
-            ears.turn_taking.by_hand = on
+            turn_taking.by_hand = on
 
     def press(self, talker: Talker = ALONE) -> None:
         """They hold the button: they speak, and the avatar falls silent for them."""

@@ -170,10 +170,11 @@ class SpeechToSpeechAgent:
                 elif step is Step.TRANSCRIBE:
                     self._stage.user_paused()
                     # Nobody waits for words here: the silence alone ends the turn.
-                    self._turn_taking.transcribed("")
+                    over = Step.COMMIT in self._turn_taking.transcribed("")
                 elif step is Step.COMMIT:
+                    over = True
+                if over:
                     self._ears.recorder.end()
-                    over = self._turn_taking.by_hand
         except Exception as error:
             self._tasks.spawn(self._fail(error))
             return
@@ -181,7 +182,7 @@ class SpeechToSpeechAgent:
         # While the avatar can be heard the server gets silence, or it would take the avatar's own voice for the user's.
         quiet = not heard and (self._turn_taking.by_hand or self._stage.playback().turn is not None)
         self._send_sound(np.zeros_like(samples) if quiet else sent)
-        if over:
+        if over and self._turn_taking.by_hand:
             # The server hears the end by silence alone.
             self._send_sound(np.zeros(HEARING_RATE_HZ, np.float32))
 

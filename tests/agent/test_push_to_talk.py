@@ -79,6 +79,16 @@ async def test_a_turn_by_hand_is_answered_without_a_gate() -> None:
 
 
 @virtually
+async def test_the_page_may_choose_it_before_the_conversation_has_begun() -> None:
+    talk = Conversation("Hello.")
+    talk.agent.push_to_talk(True)
+    async with talk:
+        await talk.speak()
+        await talk.silence(2000)
+        assert not talk.ears.asked
+
+
+@virtually
 async def test_pressing_silences_the_avatar_at_once_and_a_voice_does_not() -> None:
     story = FakeLanguageModel(lambda question: "Once there was a whale. It lived in the deep sea. It was very old.")
     async with Conversation("A story.", "Okay.", mind=story) as talk:

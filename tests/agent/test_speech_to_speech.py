@@ -267,6 +267,28 @@ async def test_the_server_never_hears_the_avatar() -> None:
         assert max(np.abs(part).max() for part in server.sound) < 0.01
 
 
+async def test_with_push_to_talk_the_server_hears_only_what_is_said_while_the_button_is_held() -> None:
+    async with serving(answer_s=8.0) as server, talking(server.url) as (agent, stage):
+        await until(lambda: agent._open)
+        agent.push_to_talk(True)
+        await hear(agent, 0.9, 640)
+        await until(lambda: sum(map(len, server.sound)) > 0.5 * SAMPLE_RATE_HZ)
+        assert not np.concatenate(server.sound).any()
+        agent.read("Tell me a story.")
+        await until(lambda: stage.playback().turn is not None)
+        server.sound.clear()
+        agent.press()
+        assert stage.of_type("interrupted")
+        await hear(agent, 0.9, 640)
+        agent.release()
+        await hear(agent, 0.0, 320)
+        await until(lambda: sum(map(len, server.sound)) > 1.8 * SAMPLE_RATE_HZ)
+        sound = np.concatenate(server.sound)
+        assert np.abs(sound).max() > 0.8
+        assert not sound[-SAMPLE_RATE_HZ:].any()
+        assert not agent._turn_taking.speaking
+
+
 # Failing
 
 
