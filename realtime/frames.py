@@ -43,7 +43,6 @@ class FrameThread:
         self._clocks: dict[Show, FrameClock] = {}
         self._number = itertools.count()
         self._stopping = False
-        self._all_skipped = 0
         self._late_ms: deque[float] = deque(maxlen=KEPT_FIGURES)
         self._work_ms: deque[float] = deque(maxlen=KEPT_FIGURES)
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
@@ -84,11 +83,6 @@ class FrameThread:
         """Processor time of this thread for a frame, mean of the last ones."""
         return float(np.mean(list(self._work_ms))) if self._work_ms else 0.0
 
-    @property
-    def all_skipped(self) -> int:
-        """How many frames of all shows were left out, ever."""
-        return self._all_skipped
-
     def skipped(self, show: Show) -> int:
         """How many frames of a show were left out."""
         clock = self._clocks.get(show)
@@ -110,9 +104,7 @@ class FrameThread:
                 # Removed, and maybe added again with another clock.
                 if self._clocks.get(show) is not clock:
                     continue
-                before = clock.skipped
                 tick = clock.tick(time.monotonic())
-                self._all_skipped += clock.skipped - before
             self._perform(show, tick)
             with self._changed:
                 if self._clocks.get(show) is clock:

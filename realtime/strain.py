@@ -2,9 +2,10 @@
 
 from typing import Final
 
-LATE_MS: Final = 20.0
-CALM_MS: Final = 12.0
-CALM_FOR_S: Final = 5.0
+# Frames are sent 30 ms after their time: begun later than this, they come late.
+LATE_MS: Final = 35.0
+CALM_MS: Final = 25.0
+CALM_FOR_S: Final = 3.0
 
 
 class Strain:
@@ -12,17 +13,15 @@ class Strain:
 
     def __init__(self) -> None:
         self._strained_s: float | None = None
-        self._skipped = 0
 
     @property
     def strained(self) -> bool:
         """Whether more conversations would be at the cost of those that are held."""
         return self._strained_s is not None
 
-    def note(self, late_ms: float, skipped: int, now_s: float) -> None:
-        """late_ms: how late frames are begun, 95th percentile. skipped: how many were left out, ever."""
-        fresh, self._skipped = skipped > self._skipped, skipped
-        if late_ms > LATE_MS or fresh or (self.strained and late_ms > CALM_MS):
+    def note(self, late_ms: float, now_s: float) -> None:
+        """late_ms: how late frames are begun, 95th percentile of the last ones; 0 where nobody is held."""
+        if late_ms > LATE_MS or (self.strained and late_ms > CALM_MS):
             self._strained_s = now_s
         elif self._strained_s is not None and now_s - self._strained_s >= CALM_FOR_S:
             self._strained_s = None

@@ -125,7 +125,7 @@ class MediaWorker:
     def _record(self) -> WorkerRecord:
         """What is said of this worker. One that is strained by what it holds has no room."""
         frames, held = self._backstage.frames, len(self.sessions)
-        self._strain.note(frames.late_ms if held else 0.0, frames.all_skipped, time.monotonic())
+        self._strain.note(frames.late_ms if held else 0.0, time.monotonic())
         capacity = min(self.capacity, held) if held and self._strain.strained else self.capacity
         # Copied: this is another thread.
         rooms = {*self._rooms.copy(), *self._opening.copy().values()} - {""}

@@ -1,9 +1,11 @@
 """Pulling cables in the middle of a conversation: what the visitor sees, and that nothing is left behind."""
 
 import time
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.product import Product
 from tests.browser.test_conversation import ANSWER_WITHIN_MS, sign_up, start_build, talk, wait_for_state
@@ -126,19 +128,33 @@ def test_a_lost_network_is_told_and_mended(product: Product) -> None:
 
 
 def test_a_full_house_is_told(product: Product) -> None:
+    """Three find a place, fewer where the machine has enough to do with those it has."""
     with visitor(None) as page:
-        pages = [page, *(page.context.new_page() for _ in range(3))]
-        for guest in pages[:3]:
-            talk(guest, product, "Pluvio")
-        late = pages[3]
-        late.goto(product.url + "/")
-        late.get_by_role("link", name="Pluvio").first.click()
-        late.get_by_role("link", name="Talk").first.click()
-        late.click("#talk")
-        expect(late.locator("#curtain-words")).to_contain_text("All places are taken", timeout=10_000)
-        pages[0].click("#hangup")
-        late.wait_for_timeout(1_500)
-        late.click("#talk")
-        late.wait_for_selector("[data-picture]", timeout=15_000)
-        for guest in pages[1:]:
+        guests: list[Page] = []
+        late = page
+        while True:
+            late.goto(product.url + "/")
+            late.get_by_role("link", name="Pluvio").first.click()
+            late.get_by_role("link", name="Talk").first.click()
+            late.click("#talk")
+            late.wait_for_selector("[data-picture], #curtain-words:has-text('in a little while')", timeout=20_000)
+            if not late.locator("[data-picture]").count():
+                break
+            guests.append(late)
+            assert len(guests) <= 3
+            late = page.context.new_page()
+        assert guests
+        words = late.locator("#curtain-words").inner_text()
+        assert "All places are taken" in words or "busy with the conversations it holds" in words
+        guests.pop(0).click("#hangup")
+        # A machine that has trouble takes somebody in only once it has calmed down.
+        for _ in range(10):
+            late.wait_for_timeout(2_000)
+            if late.locator("#talk").is_visible():
+                late.click("#talk")
+            with suppress(PlaywrightTimeout):
+                late.wait_for_selector("[data-picture]", timeout=4_000)
+                break
+        expect(late.locator("[data-picture]")).to_be_attached()
+        for guest in guests:
             guest.click("#hangup")

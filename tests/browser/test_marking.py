@@ -93,7 +93,7 @@ def test_a_face_is_marked_and_speaks_before_it_is_built(
         assert overflow_px(page) == 0
         page.click("text=Build with these points")
         expect(page.locator("#build")).to_have_attribute("data-build-state", "ready", timeout=90_000)
-        expect(page.locator("[data-warnings]")).to_contain_text("turned so that the face is upright")
+        expect(page.locator("[data-remarks]")).to_contain_text("turned so that the face is upright")
         page.locator("[data-when=ready] [data-mark-again]").click()
         expect(page.locator("[data-marking]")).to_be_visible()
     assert trouble == []
