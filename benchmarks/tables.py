@@ -257,13 +257,12 @@ def sessions(benches: Results) -> str:
         "neighbours, cores",
     )
     rows = [
-        (_sessions_words(row), *(f"{row[name]:g}" for name in names))
-        for row in benches.get("serve", {"rows": []})["rows"]
+        (_row_words(row), *(f"{row[name]:g}" for name in names)) for row in benches.get("serve", {"rows": []})["rows"]
     ]
     return _table(head, rows)
 
 
-def _sessions_words(row: dict[str, Any]) -> str:
+def _row_words(row: dict[str, Any]) -> str:
     workers = f" on {row['workers']} workers" if row["workers"] > 1 else ""
     return f"{row['sessions']} {'talking' if row['talking'] else 'silent'}{workers}"
 

@@ -330,7 +330,7 @@ REALTIME_VOICE = env.str("REALTIME_VOICE", "")
 # What addresses creators may give their avatars: off, public (https, no address inside this network), or any.
 CREATOR_PROVIDERS = env.str("CREATOR_PROVIDERS", "") or "public"
 SMART_TURN_MODEL = env.str("SMART_TURN_MODEL", "")
-# One for each core, as long as nobody says how much memory they may take: about 300 MB each.
+# One for each core, as long as nobody says how much memory they may take: about 600 MB each.
 MEDIA_WORKERS = _number("MEDIA_WORKERS", min(4, os.cpu_count() or 1))
 MEDIA_WORKER_CAPACITY = _number("MEDIA_WORKER_CAPACITY", 3)
 
