@@ -9,7 +9,7 @@ from typing import Final
 
 from django.core.files.storage import default_storage
 
-from avatars.engine.face import Rig
+from avatars.engine.face import Rig, renderer_of
 from avatars.imx import open_imx
 
 KEPT: Final = 8
@@ -50,5 +50,12 @@ def _load(imx_name: str) -> Rig:
             path = Path(folder) / "avatar.imx"
             with default_storage.open(imx_name, "rb") as stored, path.open("wb") as local:
                 shutil.copyfileobj(stored, local)
-            return Rig.from_portrait(open_imx(path).portrait())
-    return Rig.from_portrait(open_imx(path).portrait())
+            return _rig_of(path)
+    return _rig_of(path)
+
+
+def _rig_of(path: Path) -> Rig:
+    rig = Rig.from_portrait(open_imx(path).portrait())
+    # What its renderers share is worked out for the first one: here, and not on the event loop when a session begins.
+    renderer_of(rig)
+    return rig

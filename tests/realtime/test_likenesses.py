@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -107,6 +108,16 @@ async def test_a_stored_avatar_becomes_a_rig_wherever_it_is_stored(settings: Any
     settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": storage}}
     rig = await Likenesses().rig(await asyncio.to_thread(stored))
     assert (rig.portrait.width, rig.portrait.height) == (512, 512)
+
+
+async def test_a_face_is_ready_to_be_drawn_before_the_event_loop_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first renderer works out what all of them share."""
+    made: list[tuple[Any, int]] = []
+    monkeypatch.setattr(likenesses, "renderer_of", lambda rig: made.append((rig, threading.get_ident())))
+    rig = await Likenesses().rig(await asyncio.to_thread(stored))
+    ((prepared, thread),) = made
+    assert prepared is rig
+    assert thread != threading.get_ident()
 
 
 @pytest.mark.parametrize("name", ["avatars/nobody.imx", "", "avatars"])
