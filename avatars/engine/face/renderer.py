@@ -25,7 +25,7 @@ ROTATION: Final = 3
 MOUTH_MARGIN_IOD: Final = 0.08
 CONTACT_SIGMA_IOD: Final = 0.0045
 DRAWN_LINE_IOD: Final = 0.011
-DRAWN_LINE_SHADE: Final = np.float32(0.35)
+DRAWN_LINE_SHADE: Final = np.float32(0.4)
 # Fitted to a polygon blurred by a Gaussian: how soft the edge of the opening is, in pixels.
 EDGE_SOFTNESS: Final = 2.75
 EDGE_BIAS: Final = 0.7
@@ -264,7 +264,7 @@ class FaceRenderer:
         half = DRAWN_LINE_IOD * (0.5 + 0.5 * taper)
         stroke = np.clip((half - np.abs(y - seam) / steepness) * iod + 0.5, 0, 1) * (along > 0) * (along < 1)
         stroke *= 1 - smoothstep(0.008, 0.03, gap)
-        picture += (DRAWN_LINE_SHADE * self.rig.palette.skin - picture) * stroke[..., None].astype(np.float32)
+        picture += (DRAWN_LINE_SHADE * self.rig.palette.lip - picture) * stroke[..., None].astype(np.float32)
 
     def _contact_line(self, picture: Array, x: Array, y: Array, seam: Array, gap: Array, relax: float) -> None:
         """Where the lips of an open source meet its pixels have no line: shade one."""

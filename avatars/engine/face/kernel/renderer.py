@@ -169,7 +169,7 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
             tuple(linear_yuv(colour))
             for colour in (
                 *(palette.cavity, palette.tongue, palette.tooth),
-                *(palette.lip * UPPER_LIP_INSIDE, palette.lip * LOWER_LIP_INSIDE, palette.skin * DRAWN_LINE_SHADE),
+                *(palette.lip * UPPER_LIP_INSIDE, palette.lip * LOWER_LIP_INSIDE, palette.lip * DRAWN_LINE_SHADE),
             )
         ),
         0.0 if inside is None else float(inside[0]) - 1,
