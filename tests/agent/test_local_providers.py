@@ -109,9 +109,11 @@ def test_the_brains_model_is_found(tmp_path: Path) -> None:
 
 def _brain(port: int, **environment: str) -> "subprocess.Popen[str]":
     command = [sys.executable, str(ROOT / "manage.py"), "brain", "--port", str(port)]
+    # As an operator's own service would start it: nothing makes Python write at once.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.Popen(
         command,
-        env={**os.environ, "LLM_URL": "", **environment},
+        env={**inherited, "LLM_URL": "", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
