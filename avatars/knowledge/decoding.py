@@ -77,7 +77,6 @@ def _text(path: Path) -> str:
 
 def _pdf_pages(path: Path) -> list[str]:
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
 
     try:
         reader = PdfReader(path, strict=False)
@@ -100,7 +99,7 @@ def _pdf_pages(path: Path) -> list[str]:
     except (MemoryError, RecursionError) as error:
         raise KnowledgeRefused("This PDF asks for more memory than it may have.") from error
     # A broken file makes its reader stumble in any way there is.
-    except (PyPdfError, Exception) as error:
+    except Exception as error:
         raise KnowledgeRefused("This PDF is damaged and cannot be read.") from error
 
 
