@@ -65,7 +65,7 @@ SOUNDS: Final[Mapping[str, Callable[[], Controls]]] = {
 
 def commanded_iod(rig: Rig, controls: Controls) -> float:
     """The opening that controls (CONTROL_COUNT,) ask for where it is detected, in IOD."""
-    weights = shape_weights(controls, rig.portrait.kind, source_is_open=rig.mouth.is_open)
+    weights = shape_weights(controls, rig.portrait.kind, rig.mouth)
     upper, lower = rig.fields.contours(weights)
     at = rig.frame.to_face(rig.portrait.landmarks[list(MIDDLE_LIPS), :2])[:, 0]
     return float(np.interp(at, rig.fields.contour_x, lower[:, 1] - upper[:, 1]).mean())

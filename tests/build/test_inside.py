@@ -42,7 +42,7 @@ def filmed(portrait: Portrait, jaw: float, wide: float) -> OpenMouth:
     assert portrait.footage is not None
     rig = Rig.from_portrait(replace(portrait, footage=replace(portrait.footage, inside=TRUE)))
     controls = speaking(jaw, wide)
-    upper, lower = rig.fields.contours(shape_weights(controls, portrait.kind, source_is_open=rig.mouth.is_open))
+    upper, lower = rig.fields.contours(shape_weights(controls, portrait.kind, rig.mouth))
     outline = rig.frame.to_pixels(np.concatenate([upper, lower]))
     picture = bgr_of(FootageRenderer(rig).render(controls))
     return OpenMouth(picture, upper[::4], lower[::4], outline)
@@ -50,7 +50,7 @@ def filmed(portrait: Portrait, jaw: float, wide: float) -> OpenMouth:
 
 @pytest.mark.parametrize(("jaw", "wide"), [(0.3, 0.0), (0.8, 0.2), (0.5, 0.6)])
 def test_lips_are_fitted_by_the_shapes_that_moved_them(rig: Rig, jaw: float, wide: float) -> None:
-    weights = shape_weights(speaking(jaw, wide), rig.portrait.kind, source_is_open=rig.mouth.is_open)
+    weights = shape_weights(speaking(jaw, wide), rig.portrait.kind, rig.mouth)
     upper, lower = rig.fields.contours(weights)
     again = rig.fields.contours(fitted_weights(rig, upper, lower))
     for line, other in zip((upper, lower), again, strict=True):

@@ -148,9 +148,9 @@ def test_the_smile_of_nobody_parts_sealed_lips() -> None:
                 for control, value in mood.items():
                     added[control] += value
                 frame = clipped(blended(controls, added))
-                weights = shape_weights(frame, kind, source_is_open=rig.mouth.is_open)
+                weights = shape_weights(frame, kind, rig.mouth)
                 upper, lower = rig.fields.contours(weights)
-                plain = rig.fields.contours(shape_weights(controls, kind, source_is_open=rig.mouth.is_open))
+                plain = rig.fields.contours(shape_weights(controls, kind, rig.mouth))
                 gap, plain_gap = ((low - up)[:, 1].max() for up, low in ((upper, lower), plain))
                 assert gap < max(0.004, plain_gap + 0.001)
 

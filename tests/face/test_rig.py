@@ -78,7 +78,7 @@ def test_sealed_lips_meet_in_geometry(kind: Kind, jaw: float) -> None:
         rig = rig_of(path)
         frame = rest()
         frame[[Control.JAW, Control.SEAL]] = jaw, 1.0
-        weights = shape_weights(frame, kind, source_is_open=rig.mouth.is_open)
+        weights = shape_weights(frame, kind, rig.mouth)
         assert weights.shape == (WEIGHT_COUNT,)
         upper, lower = rig.fields.contours(weights)
         assert (lower[:, 1] - upper[:, 1]).max() < 0.02
@@ -100,7 +100,7 @@ def test_the_inverse_undoes_the_forward_field(path: Any, control: str) -> None:
     frame = rest()
     frame[Control[control]] = 0.8
     frame[Control.RELAX] = 0.85
-    for forward in rig.fields.blend(shape_weights(frame, Kind.PHOTO, source_is_open=rig.mouth.is_open)):
+    for forward in rig.fields.blend(shape_weights(frame, Kind.PHOTO, rig.mouth)):
         back = inverse(forward)
         columns, rows = np.meshgrid(np.arange(forward.shape[1]), np.arange(forward.shape[0]))
         there = look_up(forward, columns + back[..., 0] / STEP_PX, rows + back[..., 1] / STEP_PX)

@@ -75,7 +75,7 @@ class FootageRenderer(FaceRenderer):
         return out
 
     def _speak(self, out: Picture, pose: "_Pose", controls: Controls) -> None:
-        weights = shape_weights(controls, self.rig.portrait.kind, source_is_open=self.rig.mouth.is_open)
+        weights = shape_weights(controls, self.rig.portrait.kind, self.rig.mouth)
         if float(np.abs(weights).max()) > STILL:
             self._draw_over(out, pose, weights, controls)
 

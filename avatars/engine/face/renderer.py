@@ -77,7 +77,7 @@ class FaceRenderer:
         """One frame of controls within their ranges to BGR; valid until the next call."""
         rig = self.rig
         self._draw_eyes(controls)
-        weights = shape_weights(controls, rig.portrait.kind, source_is_open=rig.mouth.is_open)
+        weights = shape_weights(controls, rig.portrait.kind, rig.mouth)
         head = rig.head.displacement(controls, rig.smiling)
         moved = bool(np.abs(head).max() > 0.01)
         size = self._padded

@@ -13,12 +13,14 @@ from avatars.engine.portrait import Kind
 WEIGHT_COUNT: Final = 10
 RELAX: Final = WEIGHT_COUNT - 1
 ANIMAL_GAIN: Final = 1.25
+# Half the width of a muzzle's mouth, IOD, from which on it opens so far: a narrower one would be higher than wide.
+ANIMAL_WIDE_IOD: Final = 0.34
 ANIMAL_ROUND: Final = 0.5
 # Of the gap between the parted lips of a source so much is its jaw's.
 JAW_OF_GAP: Final = 0.42
 
 
-def shape_weights(controls: Controls, kind: Kind, *, source_is_open: bool) -> NDArray[np.float32]:
+def shape_weights(controls: Controls, kind: Kind, mouth: MouthLine) -> NDArray[np.float32]:
     """Weights (WEIGHT_COUNT,) of the shapes in the order of `shapes.SHAPES`, then of the relax field.
 
     A seal is made by geometry, not by fading to a closed picture: the lips take back what the jaw opens, four fifths by
@@ -27,17 +29,13 @@ def shape_weights(controls: Controls, kind: Kind, *, source_is_open: bool) -> ND
     jaw, seal, rounding = float(controls[Control.JAW]), float(controls[Control.SEAL]), float(controls[Control.ROUND])
     upper, lower = float(controls[Control.UPPER_LIP]), float(controls[Control.LOWER_LIP])
     if kind is Kind.ANIMAL:
-        jaw, upper, lower, rounding = (
-            jaw * ANIMAL_GAIN,
-            upper * ANIMAL_GAIN,
-            lower * ANIMAL_GAIN,
-            rounding * ANIMAL_ROUND,
-        )
+        gain = ANIMAL_GAIN * min(1.0, mouth.half_width / ANIMAL_WIDE_IOD)
+        jaw, upper, lower, rounding = jaw * gain, upper * gain, lower * gain, rounding * ANIMAL_ROUND
     tuck = float(controls[Control.TUCK])
     upper = (1 - seal) * upper - seal * 0.20 * jaw * JAW_DROP / UPPER_LIP_LIFT
     lower = (1 - seal) * lower - seal * 0.80 * jaw * JAW_DROP / LOWER_LIP_DROP
     relax = 0.0
-    if source_is_open:
+    if mouth.is_open:
         base = float(controls[Control.RELAX])
         relax = base + (1 - base) * max(seal, min(1.0, 1.3 * rounding), 0.2 * tuck)
     return np.array(

@@ -101,7 +101,7 @@ class KernelRenderer:
     def _describe(self, controls: Controls) -> None:
         """Write what the frame is to show into the structure that the kernel reads."""
         rig, frame = self.rig, self._frame
-        weights = shape_weights(controls, rig.portrait.kind, source_is_open=rig.mouth.is_open)
+        weights = shape_weights(controls, rig.portrait.kind, rig.mouth)
         relax = float(weights[RELAX])
         frame.head[:] = head_weights(controls, rig.smiling).tolist()
         frame.shapes[:] = weights.tolist()
