@@ -22,6 +22,8 @@ from realtime.tokens import Place, issue_token, read_token
 
 logger = structlog.get_logger(__name__)
 
+# What browsers say of a socket whose page goes, and of no other.
+PAGE_CLOSED: Final = 1001
 CLOSE_NOT_FOUND: Final = 4404
 CLOSE_TOO_MANY: Final = 4429
 JOINS_A_MINUTE: Final = 30
@@ -85,7 +87,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             self.watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self.watch
-        await self._tell_worker("gone")
+        await self._tell_worker("gone", page_closed=code == PAGE_CLOSED)
 
     @classmethod
     async def decode_json(cls, text_data: str) -> Any:

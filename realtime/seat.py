@@ -15,6 +15,8 @@ from realtime.rtc import Feed, Peer
 from realtime.taskset import TaskSet
 
 COME_BACK_WITHIN_S: Final = 3.0
+# A conversation that stood and whose network broke: a page notices that after seven seconds, and then tries for thirty.
+MENDED_WITHIN_S: Final = 40.0
 CONNECT_WITHIN_S: Final = 20.0
 LOST: Final = "The connection was lost."
 
@@ -91,6 +93,9 @@ class Seat:
         self.talker = Talker(seat_id.hex, guest.name)
         self.reply = ""
         self.connection: Connection | None = None
+        # Whether media have flowed, and whether they had before the connection that is.
+        self.stood = self.returned = False
+        self._page_closed = False
         self._over = False
         self._waiting: asyncio.Task[None] | None = None
         self._tasks = TaskSet("a seat")
@@ -100,13 +105,14 @@ class Seat:
     def joined(self, reply: str) -> None:
         """The page joins, or comes back."""
         self.reply = reply
+        self._page_closed = False
         self._wait(CONNECT_WITHIN_S)
 
     async def answer(self, sdp: str, reply: str) -> str:
         """Answer the page's offer with a new connection; an older one is dropped. Raises as `Peer.answer` does."""
         connection = Connection(self)
         old, self.connection = self.connection, connection
-        self.reply = reply
+        self.reply, self.returned = reply, self.stood
         if old is not None:
             await self._drop(old)
         self._wait(CONNECT_WITHIN_S)
@@ -117,22 +123,24 @@ class Seat:
         if self.connection is not None:
             await self.connection.peer.add_candidate(candidate)
 
-    def gone(self, reply: str) -> None:
-        """A page's WebSocket went without a word; it may come back."""
+    def gone(self, reply: str, *, page_closed: bool = False) -> None:
+        """A page's WebSocket went without a word; it may come back. page_closed: the browser says that its page is closed."""
         if reply == self.reply:
-            self._wait(COME_BACK_WITHIN_S)
+            self._page_closed = page_closed
+            self._wait_for_return()
 
     # What its connection calls
 
     def connected(self) -> None:
         """Media can flow."""
+        self.stood = True
         self._cancel_wait()
         self.host.connected(self)
 
     def lost(self) -> None:
         """The connection is gone."""
         self.host.disconnected(self)
-        self._wait(COME_BACK_WITHIN_S)
+        self._wait_for_return()
 
     # What its session calls
 
@@ -152,6 +160,10 @@ class Seat:
     async def _drop(self, connection: Connection) -> None:
         self.host.dropped(connection.feed)
         await connection.peer.close()
+
+    def _wait_for_return(self) -> None:
+        """Patiently where a conversation was cut off, and not for long where nothing stood or the page was closed."""
+        self._wait(MENDED_WITHIN_S if self.stood and not self._page_closed else COME_BACK_WITHIN_S)
 
     def _wait(self, seconds: float) -> None:
         """Leave unless something happens within so many seconds."""

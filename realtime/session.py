@@ -32,6 +32,8 @@ STATS_EVERY_S: Final = 2.0
 LONGEST_TEXT: Final = 4000
 LONGEST_GESTURE: Final = 40
 FRAME_S: Final = 0.04
+# So many of the last lines are told again to a page whose connection broke: what was said meanwhile did not reach it.
+LINES_TOLD_AGAIN: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Session:
         self.stage.take_on(temperament or Temperament())
         self.agent = agent_for(settings, backstage.providers, self.stage)
         self._agent_started = False
+        self._lines: dict[tuple[str, str | None, int], list[dict[str, Any]]] = {}
         self._opened_s = self._active_s = time.monotonic()
         self._tasks = TaskSet("a session")
         self._farewells = TaskSet("a session")
@@ -179,7 +182,11 @@ class Session:
             self.show.audience.add(seat.connection.feed)
 
     def channel_opened(self, seat: Seat) -> None:
-        """Say how things stand."""
+        """Say how things stand; to a page that comes back also what was said last, which it mostly knows."""
+        if seat.returned:
+            for line in self._lines.values():
+                for event in line:
+                    seat.tell(event)
         self.stage.repeat_state()
         self._tell_who_is_here()
 
@@ -266,6 +273,14 @@ class Session:
             self._active_s = time.monotonic()
         elif event["type"] == "latency":
             self._backstage.turn_times.note(event["marks"])
+        if event["type"] == "caption":
+            line = (event["who"], event.get("id"), event["turn"])
+            self._lines.pop(line, None)
+            self._lines[line] = [event]
+            if len(self._lines) > LINES_TOLD_AGAIN:
+                del self._lines[next(iter(self._lines))]
+        elif event["type"] == "interrupted" and (said := self._lines.get(("avatar", None, event["turn"]))):
+            said.append(event)
         to = event.get("to")
         for seat in self.seats.values():
             if to in (None, seat.talker.key):

@@ -208,7 +208,7 @@ class MediaWorker:
             elif kind == "leave":
                 found[0].left(found[1], SessionRow.Reason.LEFT, "")
             elif kind == "gone":
-                found[1].gone(reply)
+                found[1].gone(reply, page_closed=message.get("page_closed", False))
         if "room" not in message and self._find(seat_id) is None:
             self._locks.pop(key, None)
 

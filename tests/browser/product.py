@@ -26,18 +26,19 @@ def free_port() -> int:
 class Product:
     """A running Parlo. `start()` returns once it is ready to take visitors; `stop()` leaves nothing behind.
 
-    settings: what its environment has besides, or in place of, the usual.
+    host: under which its visitors reach it. settings: what its environment has besides, or in place of, the usual.
     """
 
     data_dir: Path
     port: int = field(default_factory=free_port)
     brain_port: int = field(default_factory=free_port)
+    host: str = "localhost"
     settings: dict[str, str] = field(default_factory=dict)
     _supervisor: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:

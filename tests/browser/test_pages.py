@@ -140,15 +140,19 @@ def test_a_server_that_falls_silent_is_noticed(staged: Page) -> None:
     staged.click("#talk")
     wait_until(staged, "window.parlo.phase === 'live'")
     staged.evaluate("window.fakeServer.fallSilent()")
+    # First that it is so, and when it stays so, what is done about it.
+    wait_until(staged, "document.getElementById('notice-words').textContent.includes('connection is weak')", 6_000)
+    assert staged.evaluate("window.parlo.phase") == "live"
     wait_until(staged, "window.parlo.phase === 'reconnecting'", 9_000)
 
 
 def test_attempts_come_to_an_end(staged: Page) -> None:
     staged.click("#talk")
     wait_until(staged, "window.parlo.phase === 'live'")
-    staged.evaluate("window.fakeServer.answers.push(...Array(4).fill({error: {code: 'no_worker', message: ''}}))")
+    staged.evaluate("window.fakeServer.answers.push(...Array(9).fill({error: {code: 'no_worker', message: ''}}))")
     staged.evaluate("window.fakeServer.drop()")
-    wait_until(staged, "window.parlo.phase === 'failed'", 20_000)
+    wait_until(staged, "window.parlo.phase === 'failed'", 45_000)
+    assert staged.evaluate("window.fakeServer.joins.length") == 10
     expect(staged.locator("#talk-words")).to_have_text("Reconnect")
 
 

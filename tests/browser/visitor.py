@@ -1,10 +1,12 @@
 """A visitor: real Chromium with a microphone that plays a WAV file, and what it recorded of the avatar."""
 
 import base64
+import shlex
 import shutil
+import tempfile
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,12 +176,29 @@ def wait_until(page: Page, expression: str, within_ms: int = 20_000) -> None:
 
 
 @contextmanager
+def started_inside(inside: Sequence[str]) -> Iterator[str]:
+    """A program that starts Chromium by way of another command, such as `ip netns exec`."""
+    with tempfile.TemporaryDirectory(prefix="parlo-visitor-") as folder:
+        script = Path(folder) / "chromium"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join([*inside, chromium_path()])} "$@"\n')
+        script.chmod(0o755)
+        yield str(script)
+
+
+@contextmanager
 def visitor(
-    microphone: Path | None, *, width: int = 1100, height: int = 900, measuring: bool = False
+    microphone: Path | None,
+    *,
+    width: int = 1100,
+    height: int = 900,
+    measuring: bool = False,
+    inside: Sequence[str] = (),
+    secure: str = "",
 ) -> Iterator[Page]:
     """A page of a fresh browser whose microphone plays the file once, then silence.
 
     measuring: lets `RECORDER` and `LEVELS` look into the page with code of their own, which its policy forbids.
+    inside: a command by which the browser is started. secure: an origin of plain http that may use the microphone all the same.
     """
     arguments = [
         "--no-sandbox",
@@ -197,8 +216,10 @@ def visitor(
     ]
     if microphone is not None:
         arguments.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
+    if secure:
+        arguments.append(f"--unsafely-treat-insecure-origin-as-secure={secure}")
+    with started_inside(inside) as path, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
         try:
             context = browser.new_context(
                 viewport={"width": width, "height": height}, permissions=["microphone"], bypass_csp=measuring

@@ -51,9 +51,9 @@ class PageSocket:
         await self.say(type="ping")
         return await self.hear() == {"type": "pong"}
 
-    async def go(self) -> None:
-        """The tab is closed, or the network is gone."""
-        await self._socket.disconnect(timeout=WITHIN_S)
+    async def go(self, code: int = 1006) -> None:
+        """The network is gone, or, with code 1001, the tab."""
+        await self._socket.disconnect(code, WITHIN_S)
 
     async def join(self, token: Any = None, **introduction: Any) -> None:
         await self.connect()

@@ -14,7 +14,14 @@ from django.conf import settings
 
 from avatars.models import Avatar
 from realtime import consumers
-from realtime.consumers import LONGEST_CANDIDATE, LONGEST_SDP, LOST_AFTER_MISSED, MESSAGES_A_SECOND, WATCH_S
+from realtime.consumers import (
+    LONGEST_CANDIDATE,
+    LONGEST_SDP,
+    LOST_AFTER_MISSED,
+    MESSAGES_A_SECOND,
+    PAGE_CLOSED,
+    WATCH_S,
+)
 from realtime.placement import LOST_AFTER_S
 from realtime.tokens import Place, issue_token, read_token
 from tests.realtime.signalling import FakeWorker, PageSocket
@@ -366,8 +373,16 @@ async def test_a_socket_that_goes_without_a_word_is_only_gone(page: PageSocket) 
     worker = FakeWorker()
     ready = await opened(page, worker)
     await page.go()
-    assert (await worker.told("gone"))["session"] == ready["session"]
+    gone = await worker.told("gone")
+    assert (gone["session"], gone["page_closed"]) == (ready["session"], False)
     assert worker.untold
+
+
+async def test_a_page_that_is_closed_is_told_from_a_network_that_broke(page: PageSocket) -> None:
+    worker = FakeWorker()
+    await opened(page, worker)
+    await page.go(PAGE_CLOSED)
+    assert (await worker.told("gone"))["page_closed"] is True
 
 
 async def test_a_page_that_goes_before_it_is_let_in_is_gone(page: PageSocket) -> None:

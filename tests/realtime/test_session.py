@@ -18,8 +18,8 @@ from realtime import session as session_module
 from realtime.agent import AgentSettings, Providers
 from realtime.guests import Guest
 from realtime.rtc import OfferRefused, Tick
-from realtime.seat import COME_BACK_WITHIN_S, CONNECT_WITHIN_S
-from realtime.session import IDLE_LIMIT_S, LONGEST_TEXT, Backstage, Session, Show
+from realtime.seat import COME_BACK_WITHIN_S, CONNECT_WITHIN_S, MENDED_WITHIN_S
+from realtime.session import IDLE_LIMIT_S, LINES_TOLD_AGAIN, LONGEST_TEXT, Backstage, Session, Show
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.agent.virtual_time import run_virtually
 from tests.portraits import MONA_LISA, rig_of
@@ -195,7 +195,7 @@ def test_a_page_that_only_negotiates_ends_the_session_too() -> None:
     live(scene)
 
 
-def test_a_page_that_comes_back_within_three_seconds_goes_on_with_its_conversation() -> None:
+def test_a_page_that_comes_back_in_time_goes_on_with_its_conversation() -> None:
     async def scene(told: Told) -> None:
         first = await told.connect("page one")
         first.listener.received({"type": "hello"})
@@ -203,7 +203,7 @@ def test_a_page_that_comes_back_within_three_seconds_goes_on_with_its_conversati
         agent, performer = told.session.agent, told.session.stage.performer
         first.listener.lost()
         assert told.frames.shows == []
-        await asyncio.sleep(COME_BACK_WITHIN_S - 0.5)
+        await asyncio.sleep(MENDED_WITHIN_S - 0.5)
         second = await told.connect("page two")
         assert first.closed
         assert told.frames.shows == [told.session.show]
@@ -219,20 +219,73 @@ def test_a_page_that_is_gone_for_longer_has_left_for_good() -> None:
     async def scene(told: Told) -> None:
         peer = await told.connect()
         peer.listener.lost()
-        await asyncio.sleep(COME_BACK_WITHIN_S + 0.1)
+        await asyncio.sleep(MENDED_WITHIN_S + 0.1)
         assert told.ends == [("lost", "The connection was lost.")]
 
     live(scene)
 
 
-def test_a_websocket_that_goes_without_a_word_ends_the_session_after_the_same_grace() -> None:
+@pytest.mark.parametrize(
+    ("stood", "page_closed", "grace_s"),
+    [
+        (True, False, MENDED_WITHIN_S),
+        (True, True, COME_BACK_WITHIN_S),
+        (False, False, COME_BACK_WITHIN_S),
+        (False, True, COME_BACK_WITHIN_S),
+    ],
+)
+@pytest.mark.parametrize("media_first", [True, False])
+def test_a_websocket_that_goes_is_waited_for_as_long_as_its_page_may_come_back(
+    stood: bool, page_closed: bool, grace_s: float, media_first: bool
+) -> None:
     async def scene(told: Told) -> None:
-        await told.connect("page")
-        told.seat.gone("page")
-        await asyncio.sleep(COME_BACK_WITHIN_S - 0.1)
+        if stood:
+            await told.connect("page")
+        else:
+            told.seat.joined("page")
+            await told.seat.answer("offer", "page")
+        if media_first:
+            told.peer.listener.lost()
+        told.seat.gone("page", page_closed=page_closed)
+        if not media_first:
+            told.peer.listener.lost()
+        await asyncio.sleep(grace_s - 0.1)
         assert told.ended == ""
         await asyncio.sleep(0.2)
         assert told.ended == "lost"
+
+    live(scene)
+
+
+def test_a_page_that_comes_back_is_told_what_it_missed() -> None:
+    async def scene(told: Told) -> None:
+        first = await told.connect("page one")
+        stage = told.session.stage
+        stage.send({"type": "caption", "who": "user", "turn": 1, "text": "Hello.", "final": True})
+        stage.send({"type": "caption", "who": "avatar", "turn": 1, "text": "Good", "final": False})
+        first.listener.lost()
+        stage.send({"type": "caption", "who": "avatar", "turn": 1, "text": "Good evening to you.", "final": False})
+        stage.send({"type": "interrupted", "turn": 1, "text": "Good evening"})
+        second = await told.connect("page two")
+        assert [event for event in second.events if event["type"] != "state"] == [
+            {"type": "caption", "who": "user", "turn": 1, "text": "Hello.", "final": True},
+            {"type": "caption", "who": "avatar", "turn": 1, "text": "Good evening to you.", "final": False},
+            {"type": "interrupted", "turn": 1, "text": "Good evening"},
+        ]
+        for turn in range(2, 2 + LINES_TOLD_AGAIN):
+            stage.send({"type": "caption", "who": "avatar", "turn": turn, "text": "And on.", "final": True})
+        third = await told.connect("page three")
+        turns = [event["turn"] for event in third.events if event["type"] == "caption"]
+        assert turns == list(range(2, 2 + LINES_TOLD_AGAIN))
+
+    live(scene)
+
+
+def test_who_joins_anew_is_told_nothing_of_before() -> None:
+    async def scene(told: Told) -> None:
+        told.session.stage.send({"type": "caption", "who": "avatar", "turn": 1, "text": "Hello.", "final": True})
+        peer = await told.connect()
+        assert [event for event in peer.events if event["type"] == "caption"] == []
 
     live(scene)
 

@@ -543,7 +543,10 @@ def names(browser: Browser) -> list[str]:
     return [one["name"] for one in told[-1]["people"]] if told else []
 
 
-async def test_three_in_a_room_see_one_avatar_and_hear_of_each_other(mona: Avatar, user: Any) -> None:
+async def test_three_in_a_room_see_one_avatar_and_hear_of_each_other(
+    mona: Avatar, user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seat_module, "MENDED_WITHIN_S", 1.0)
     async with working(capacity=1) as worker:
         ann = Guest(worker, mona.code, name="Ann", user=user.pk)
         await ann.open()

@@ -4,6 +4,7 @@ import { Peer } from "./peer.js";
 import { CLOSE, Signalling } from "./signalling.js";
 
 const BACKOFF_MS = [300, 1000, 3000];
+const MENDING_MS = [300, 1000, 1000, 2000, 3000, 4000, 5000, 5000, 5000]; // as long as the server keeps a conversation that was cut off
 const JITTER_MS = 300;
 const STEADY_MS = 10000; // after this long without trouble the attempts are counted anew
 const HELLO_WITHOUT_PICTURE_MS = 4000;
@@ -35,12 +36,13 @@ const CLOSE_SENTENCES = {
 };
 const NEVER_CONNECTED =
   "Sound and picture do not get through. A firewall or a strict network may stand between; another network may work, or whoever runs this Parlo can set up a TURN server.";
+const WEAK = "The connection is weak: the server has not answered for some seconds.";
 const UNREACHABLE = "The server cannot be reached. Check your connection, then try again.";
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Fires "phase" ({phase, sentence}), "session" ({session}), "stream" ({stream}) and "message" (the data channel's messages as `detail`).
+ * Fires "phase" ({phase, sentence}), "session" ({session}), "stream" ({stream}), "weak" ({sentence}, empty when it is over) and "message" (the data channel's messages as `detail`).
  *
  * `track()` gives the microphone's track, or null; `introduction()` what the server is told of who joins; `gone` is said where nobody is any more.
  */
@@ -111,6 +113,7 @@ export class Conversation extends EventTarget {
     signalling.addEventListener("answer", ({ detail }) => peer.answer(detail.sdp));
     signalling.addEventListener("error", ({ detail }) => this.refused(detail));
     signalling.addEventListener("ended", ({ detail }) => this.end(detail.message || "The conversation has ended."));
+    signalling.addEventListener("weak", ({ detail }) => this.forward("weak", { sentence: detail.weak ? WEAK : "" }));
     signalling.addEventListener("lost", ({ detail }) => this.unsignalled(detail.code));
 
     peer.addEventListener("candidate", ({ detail }) => signalling.candidate(detail.candidate));
@@ -157,13 +160,14 @@ export class Conversation extends EventTarget {
 
   async retry(sentence, atLeastMs = 0) {
     this.drop();
-    if (this.attempts >= BACKOFF_MS.length) {
+    const waits = this.wasLive ? MENDING_MS : BACKOFF_MS;
+    if (this.attempts >= waits.length) {
       this.enter(PHASE.FAILED, sentence);
       return;
     }
-    const waitMs = Math.max(BACKOFF_MS[this.attempts] + Math.random() * JITTER_MS, atLeastMs);
+    const waitMs = Math.max(waits[this.attempts] + Math.random() * JITTER_MS, atLeastMs);
     this.attempts += 1;
-    this.enter(PHASE.RECONNECTING, `${sentence} Trying again, ${this.attempts} of ${BACKOFF_MS.length}.`);
+    this.enter(PHASE.RECONNECTING, `${sentence} Trying again, ${this.attempts} of ${waits.length}.`);
     const attempt = (this.waiting = {});
     await pause(waitMs);
     if (!navigator.onLine) await Promise.race([new Promise((resolve) => addEventListener("online", resolve, { once: true })), pause(WAIT_ONLINE_MS)]);

@@ -216,6 +216,10 @@ conversation.addEventListener("message", ({ detail }) => {
   record(detail);
   MESSAGES[detail.type]?.(detail);
 });
+conversation.addEventListener("weak", ({ detail }) => {
+  record({ type: "weak", sentence: detail.sentence });
+  if (conversation.phase === PHASE.LIVE) notice(detail.sentence);
+});
 conversation.addEventListener("stream", ({ detail }) => {
   if (video.srcObject === detail.stream) return;
   video.srcObject = detail.stream;

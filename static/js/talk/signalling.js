@@ -1,7 +1,9 @@
 // The WebSocket by which browser and server arrange a call, kept honest by a ping every second.
 
 const PING_MS = 1000;
-const UNANSWERED_PINGS_LOST = 4;
+const OPEN_LOST_MS = 4000; // a handshake that got lost is begun anew, where the system would wait for it ever longer
+const UNANSWERED_PINGS_WEAK = 3;
+const UNANSWERED_PINGS_LOST = 8; // a bad network holds TCP up for seconds while sound and picture still come
 
 export const CLOSE = { FORBIDDEN: 4401, NOT_FOUND: 4404, TOO_MANY: 4429 };
 
@@ -9,7 +11,8 @@ export const CLOSE = { FORBIDDEN: 4401, NOT_FOUND: 4404, TOO_MANY: 4429 };
  * One signalling connection; a new one is made for each attempt.
  *
  * Fires "ready" (session, token, ice_servers, ice_policy), "answer" (sdp), "error" (code, message, retry_after_s), "ended" (reason, message),
- * each with the server's message as `detail`, and "lost" ({code}) once, when the connection goes without having been closed here.
+ * each with the server's message as `detail`, "weak" ({weak}) when answers stop coming and when they come again, and "lost" ({code}) once, when
+ * the connection goes without having been closed here.
  */
 export class Signalling extends EventTarget {
   constructor(url, { token = null, introduction = {}, pingMs = PING_MS } = {}) {
@@ -17,7 +20,9 @@ export class Signalling extends EventTarget {
     this.open = true;
     this.unanswered = 0;
     this.socket = new WebSocket(url);
+    this.opening = setTimeout(() => this.lose(0), OPEN_LOST_MS);
     this.socket.addEventListener("open", () => {
+      clearTimeout(this.opening);
       this.send({ type: "join", token, ...introduction });
       this.timer = setInterval(() => this.ping(), pingMs);
     });
@@ -42,6 +47,7 @@ export class Signalling extends EventTarget {
   close() {
     this.open = false;
     clearInterval(this.timer);
+    clearTimeout(this.opening);
     this.socket.close();
   }
 
@@ -52,8 +58,10 @@ export class Signalling extends EventTarget {
   receive(text) {
     if (!this.open) return;
     const message = JSON.parse(text);
-    if (message.type === "pong") this.unanswered = 0;
-    else this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+    if (message.type === "pong") {
+      if (this.unanswered >= UNANSWERED_PINGS_WEAK) this.weaken(false);
+      this.unanswered = 0;
+    } else this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
   }
 
   ping() {
@@ -62,8 +70,13 @@ export class Signalling extends EventTarget {
       this.lose(0);
       return;
     }
+    if (this.unanswered === UNANSWERED_PINGS_WEAK) this.weaken(true);
     this.unanswered += 1;
     this.send({ type: "ping" });
+  }
+
+  weaken(weak) {
+    this.dispatchEvent(new CustomEvent("weak", { detail: { weak } }));
   }
 
   lose(code) {
