@@ -3,19 +3,17 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import numpy as np
-from aiortc import MediaStreamTrack, RTCDataChannel, RTCRtpSender, RTCSessionDescription
-from aiortc.jitterbuffer import JitterBuffer
-from aiortc.mediastreams import MediaStreamError
+from aiortc import RTCDataChannel, RTCRtpSender, RTCSessionDescription
+from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription, candidate_from_sdp
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from realtime.rtc.hearing import Hearing
 from realtime.rtc.network import Network, Unreachable, apply_network, new_connection
 from realtime.rtc.tracks import Feed
 from realtime.taskset import TaskSet
@@ -24,7 +22,6 @@ log = logging.getLogger(__name__)
 
 CHANNEL_LABEL: Final = "parlo"
 HEARING_RATE_HZ: Final = 16_000
-HEARING_BUFFER_PACKETS: Final = 4
 LONGEST_MESSAGE: Final = 16_384
 LONGEST_BUFFER_BYTES: Final = 262_144
 MOST_CANDIDATES: Final = 64
@@ -68,7 +65,6 @@ class Peer:
         self._answered = asyncio.Event()
         self._candidates = 0
         self._closed = False
-        self._connection.on("track", self._on_track)
         self._connection.on("datachannel", self._on_channel)
         self._connection.on("connectionstatechange", self._on_state)
 
@@ -94,9 +90,9 @@ class Peer:
         try:
             _check(SessionDescription.parse(offer_sdp))
             await connection.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
+            self._hear()
             answer = await connection.createAnswer()
             self._follow_codec()
-            self._hear_soon()
             apply_network(self._network, connection)
             await connection.setLocalDescription(answer)
         except (OfferRefused, Unreachable):
@@ -117,16 +113,21 @@ class Peer:
         else:
             self._feed.raw = True
 
-    def _hear_soon(self) -> None:
-        """Let the microphone's packets through with one packet's delay, where the library would wait for four.
+    def _hear(self) -> None:
+        """Decode the microphone's packets here, each as soon as it comes and none lost without a trace.
 
-        A packet that is missing is given up after three more, not after sixteen: the detectors would rather have a
-        click in the sound than a third of a second of silence.
+        The library would wait for four packets, leave holes in the time where one is lost, and decode on one more thread.
         """
         for transceiver in self._connection.getTransceivers():
             if transceiver.kind == "audio":
-                buffer = JitterBuffer(capacity=HEARING_BUFFER_PACKETS, prefetch=1)
-                transceiver.receiver._RTCRtpReceiver__jitter_buffer = buffer  # type: ignore[attr-defined]
+                # What the browser needs to know before it sends along, in each packet, what was in the one before.
+                for codec in transceiver._codecs:
+                    codec.parameters = {**codec.parameters, "minptime": 10, "useinbandfec": 1}
+                transceiver.receiver._RTCRtpReceiver__jitter_buffer = _Microphone(self._heard)  # type: ignore[attr-defined]
+
+    def _heard(self, sound: NDArray[np.float32]) -> None:
+        if not self._closed:
+            self._listener.heard(sound)
 
     async def add_candidate(self, candidate: Mapping[str, Any] | None) -> None:
         """Add a trickled candidate as browsers write it. Ones that cannot be used are ignored.
@@ -175,23 +176,6 @@ class Peer:
             # Whoever closes has more to release.
             log.exception("a connection could not be closed")
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        if track.kind == "audio":
-            self._tasks.spawn(self._listen(track))
-
-    async def _listen(self, track: MediaStreamTrack) -> None:
-        resampler = AudioResampler(format="flt", layout="mono", rate=HEARING_RATE_HZ)
-        while True:
-            try:
-                frame = await track.recv()
-            except MediaStreamError:
-                return
-            assert isinstance(frame, AudioFrame)
-            # The time of a frame is of no use here, and a gap in it would confuse the resampler.
-            frame.pts = None
-            for resampled in resampler.resample(frame):
-                self._listener.heard(np.ascontiguousarray(resampled.to_ndarray()[0], np.float32))
-
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label != CHANNEL_LABEL or self._channel is not None:
             channel.close()
@@ -217,6 +201,20 @@ class Peer:
             self._listener.connected()
         elif self.state in {"failed", "closed"}:
             self._listener.lost()
+
+
+class _Microphone:
+    """Stands where the library collects packets until it has something to decode: it never has."""
+
+    def __init__(self, heard: Callable[[NDArray[np.float32]], None]) -> None:
+        self._hearing = Hearing(HEARING_RATE_HZ)
+        self._heard = heard
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        """Hear a packet."""
+        for sound in self._hearing.push(packet.sequence_number, packet.timestamp, packet.payload):
+            self._heard(sound)
+        return False, None
 
 
 def _check(offer: SessionDescription) -> None:
