@@ -18,17 +18,18 @@ from benchmarks import tables
 from benchmarks.machine import describe
 from webapp.programs import LEAN
 
-NAMES = ("render", "build", "start", "serve", "room", "talk", "memory")
+NAMES = ("render", "build", "start", "serve", "room", "talk", "sync", "memory")
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
 
 
-def run(name: str) -> dict[str, Any]:
-    """Run one benchmark; its last line is its result."""
-    print(f"{name} ...", flush=True)
+def run(called: str) -> dict[str, Any]:
+    """Run one benchmark, called by its name and maybe options; its last line is its result."""
+    print(f"{called} ...", flush=True)
+    name, *options = called.split()
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.bench_{name}"],
+        [sys.executable, "-m", f"benchmarks.bench_{name}", *options],
         cwd=ROOT,
         env={**os.environ, **LEAN},
         stdout=subprocess.PIPE,
@@ -88,18 +89,23 @@ def between_marks(page: str, name: str, text: str) -> str:
 def main() -> None:
     """Run what was asked for, and print the figures beside their targets."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(NAMES)}; none is all of them")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"some of {', '.join(NAMES)}, each maybe with options of its own, as in 'sync --minutes 30'; none is all of them",
+    )
     parser.add_argument("--times", type=int, default=1, help="run each so often and keep the least disturbed run")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(NAMES):
+    if unknown := {called.partition(" ")[0] for called in arguments.names} - set(NAMES):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     machine = describe()
     benches = kept(machine)
-    for name in arguments.names or NAMES:
+    for called in arguments.names or NAMES:
         runs: list[dict[str, Any]] = []
         for _ in range(max(1, arguments.times)):
-            runs.append(run(name))
-            benches[name] = {**least_disturbed(runs), "runs": len(runs)}
+            runs.append(run(called))
+            benches[called.partition(" ")[0]] = {**least_disturbed(runs), "runs": len(runs)}
             write(machine, benches)
     print(tables.figures(benches))
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,23 @@ def members(supervisor: int) -> list[tuple[str, int]]:
         if parent == supervisor:
             role = next((role for words, role in ROLES if words in command), command)
             found.append((role, int(folder.name)))
+    return found
+
+
+def descendants(process: int) -> list[int]:
+    """Its children, theirs, and so on."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        # What has ended meanwhile is none.
+        with suppress(OSError):
+            if folder.name.isdigit():
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found, look_at = [], [process]
+    while look_at:
+        parent = look_at.pop()
+        children = [child for child, of in parents.items() if of == parent]
+        found += children
+        look_at += children
     return found
 
 

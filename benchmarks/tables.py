@@ -39,7 +39,7 @@ class Figure:
 
     def _target(self) -> str:
         if self.most is not None:
-            return f"≤ {self.most:g} {self.unit}"
+            return f"≤ {self.most:g} {self.unit}".strip()
         if self.below is not None:
             return f"< {self.below:g} {self.unit}"
         return f"≥ {self.least:g} {self.unit}".strip() if self.least is not None else ""
@@ -92,6 +92,20 @@ def _memory_words(results: Results, state: str) -> str:
 def _heard(results: Results, which: str, name: str) -> dict[str, float]:
     found: dict[str, float] = results["talk"][which][name]
     return found
+
+
+def _apart(results: Results) -> dict[str, float]:
+    found: dict[str, float] = results["sync"]["picture_after_sound_ms"]
+    return found
+
+
+def _unasked_key_frames(results: Results) -> float:
+    found = results["sync"]
+    return float(max(0, found["key_frames_at_first"] - 1 + found["key_frames_later"] - found["key_frames_asked_for"]))
+
+
+def _for_minutes(results: Results, words: str) -> str:
+    return f"{words}, in {results['sync']['minutes']:g} minutes"
 
 
 AGENT = ("agent", "speech_end_to_first_audio_ms")
@@ -166,6 +180,39 @@ FIGURES = (
         lambda r: _heard(r, *AT_VISITOR)["p50"],
         most=800,
         unit="ms",
+    ),
+    Figure(
+        "how much later than its sound a picture is shown in Chromium, median: wall ms either way",
+        lambda r: f"{_apart(r)['p50']:+.0f}",
+        lambda r: abs(_apart(r)["p50"]),
+        most=30,
+        unit="ms",
+    ),
+    Figure(
+        "the same, 10th and 90th percentile",
+        lambda r: f"{_apart(r)['p10']:+.0f} and {_apart(r)['p90']:+.0f}",
+        lambda r: max(abs(_apart(r)["p10"]), abs(_apart(r)["p90"])),
+        most=80,
+        unit="ms",
+    ),
+    Figure(
+        "the same, how it drifts",
+        lambda r: _for_minutes(r, f"{_apart(r)['drift_over_the_run_ms']:+.0f}"),
+        lambda r: abs(_apart(r)["drift_over_the_run_ms"]),
+        below=20,
+        unit="ms",
+    ),
+    Figure(
+        "pictures in Chromium that came more than 100 ms late",
+        lambda r: _for_minutes(r, f"{r['sync']['freezes']}"),
+        lambda r: r["sync"]["freezes"],
+        most=0,
+    ),
+    Figure(
+        "key frames that nobody joined or asked for",
+        lambda r: f"{_unasked_key_frames(r):g}",
+        _unasked_key_frames,
+        most=0,
     ),
     Figure(
         "all processes, nobody there: memory",
