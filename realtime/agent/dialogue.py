@@ -57,22 +57,23 @@ class Dialogue:
     def prompt(self, user_text: str | None = None, name: str = "") -> list[Message]:
         """The messages for a reply; `user_text` is what the user has just said but not yet been taken at.
 
-        name: theirs, where the model has to know who said it.
+        How far back it goes does not depend on that: what the model has read ahead stays the beginning of what it is
+        asked. name: theirs, where the model has to know who said it.
         """
-        new: list[Message] = [] if user_text is None else [{"role": "user", "content": _line(user_text, name)}]
-        said = list(_joined([*self._said, *new]))
         kept: list[Message] = []
         letters = 0
-        for message in reversed(said):
+        for message in reversed(list(_joined(self._said))):
             letters += len(message["content"])
-            if kept and letters > self._budget:
+            # What was not answered yet belongs to what is said now.
+            if letters > self._budget and (kept or message["role"] == "assistant"):
                 break
             kept.append(message)
         kept.reverse()
         # A conversation that begins with an answer confuses.
-        while len(kept) > 1 and kept[0]["role"] == "assistant":
+        while kept and kept[0]["role"] == "assistant":
             kept.pop(0)
-        return [self._system, *kept]
+        new: list[Message] = [] if user_text is None else [{"role": "user", "content": _line(user_text, name)}]
+        return [self._system, *_joined([*kept, *new])]
 
     def user_said(self, text: str, name: str = "") -> None:
         """The turn of the user of this name is over."""

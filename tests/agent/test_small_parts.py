@@ -88,10 +88,18 @@ def test_an_old_conversation_is_forgotten_from_its_beginning() -> None:
     for n in range(20):
         dialogue.user_said(f"Question {n}.")
         dialogue.avatar_was_heard(f"Answer {n}.")
-    kept = dialogue.prompt("A long last question that is more than the budget allows for, and stays.")
-    assert kept[1:] == [{"role": "user", "content": kept[-1]["content"]}]
-    assert [m["content"] for m in dialogue.prompt()[1:]][-2:] == ["Question 19.", "Answer 19."]
-    assert dialogue.prompt()[1]["role"] == "user"
+    read_ahead = dialogue.prompt()
+    assert [m["content"] for m in read_ahead[1:]] == ["Question 18.", "Answer 18.", "Question 19.", "Answer 19."]
+    # Whatever is asked then, it stands behind what was read ahead.
+    for asked in ("Short.", "A long last question that is more than the budget allows for, and stays."):
+        assert dialogue.prompt(asked) == [*read_ahead, {"role": "user", "content": asked}]
+
+
+def test_what_was_not_answered_is_never_forgotten() -> None:
+    dialogue = Dialogue("", 10)
+    dialogue.avatar_was_heard("An answer that is longer than the budget.")
+    dialogue.user_said("A question that is longer than the budget.")
+    assert [m["content"] for m in dialogue.prompt("And?")[1:]] == ["A question that is longer than the budget. And?"]
 
 
 def test_the_prompts_say_who_speaks() -> None:

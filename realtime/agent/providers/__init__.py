@@ -37,7 +37,7 @@ MOST_CLIENTS: Final = 32
 
 # What the tiny local model can cope with: two sentences out, the last exchange in; what it said before it says again.
 LOCAL_TOKENS: Final = 60
-LOCAL_LIMITS: Final[dict[str, Any]] = {"small_model": True, "reply_sentences": 2, "history_letters": 240}
+LOCAL_LIMITS: Final[dict[str, Any]] = {"small_model": True, "reply_sentences": 2, "history_letters": 200}
 LOCAL_OPTIONS: Final[dict[str, Any]] = {
     "temperature": 0.0,
     "extra_body": {"repeat_penalty": 1.05, "cache_prompt": True},
