@@ -212,10 +212,11 @@ class Agent:
         if turn is None:
             return
         if step is Step.TRANSCRIBE:
-            if turn is self._turn:
-                self._stage.user_paused()
             turn.marks.restart(ears.speech_ended_s)
             turn.transcribing = self._tasks.spawn(self._transcribe(turn, ears, ears.recorder.samples()))
+        elif step is Step.PAUSED:
+            if turn is self._turn:
+                self._stage.user_paused()
         elif step is Step.JUDGE:
             turn.judging = self._tasks.spawn(self._judge(turn, ears, ears.recorder.samples()))
         elif step is Step.RESUMED:

@@ -167,8 +167,9 @@ class SpeechToSpeechAgent:
                     self._user_started()
                     # With what lies before the first word, which was withheld.
                     sent = self._ears.recorder.samples()
-                elif step is Step.TRANSCRIBE:
+                elif step is Step.PAUSED:
                     self._stage.user_paused()
+                elif step is Step.TRANSCRIBE:
                     # Nobody waits for words here: the silence alone ends the turn.
                     over = Step.COMMIT in self._turn_taking.transcribed("")
                 elif step is Step.COMMIT:

@@ -31,7 +31,8 @@ class Step(Enum):
     """What to do now."""
 
     STARTED = auto()  # somebody began to speak
-    TRANSCRIBE = auto()  # a breath: transcribe what was said, answer behind the gate
+    TRANSCRIBE = auto()  # the first moment of silence: transcribe what was said, answer behind the gate
+    PAUSED = auto()  # a breath
     JUDGE = auto()  # ask whether the tone was that of an end
     RESUMED = auto()  # they go on: forget the transcript and the answer
     COMMIT = auto()  # their turn is over: let the answer out
@@ -41,6 +42,8 @@ class Step(Enum):
 class Rules:
     """The thresholds. Probabilities 0..1; times count from the last voiced frame.
 
+    transcribe_ms: one frame, for a voice fades and has ended 50 ms before the detector says so; in ten seconds of speech
+    two or three such moments are not the end, and the words are asked for in vain.
     gate_plain_ms: where there is no judge of tone. longest_ms: then a turn is ended by force.
     """
 
@@ -50,7 +53,8 @@ class Rules:
     barge_in_frames: int = 4
     barge_in_early_frames: int = 6
     barge_in_window: int = 7
-    transcribe_ms: int = 96
+    transcribe_ms: int = 32
+    pause_ms: int = 96
     judge_ms: int = 192
     finished: float = 0.5
     gate_ms: int = 350
@@ -95,7 +99,7 @@ class TurnTaking:
         self._forget()
 
     def _forget(self) -> None:
-        self._asked_words = self._asked_tone = self._forced = self._released = False
+        self._asked_words = self._asked_tone = self._paused = self._forced = self._released = False
         self._text: str | None = None
         self._finished: float | None = None
 
@@ -142,7 +146,7 @@ class TurnTaking:
         self.spoken_ms += FRAME_MS
         if self._forced:
             return self._ready()
-        # Once a breath was taken for the end, only a clear voice undoes that.
+        # Once a moment was taken for the end, only a clear voice undoes that.
         voiced = probability >= (self.rules.voice_on if self._asked_words else self.rules.voice_off)
         steps: list[Step] = []
         if voiced:
@@ -157,6 +161,9 @@ class TurnTaking:
         if not self._asked_words and (self._forced or self.silence_ms >= self.rules.transcribe_ms):
             self._asked_words = True
             steps.append(Step.TRANSCRIBE)
+        if not self._paused and self.silence_ms >= self.rules.pause_ms:
+            self._paused = True
+            steps.append(Step.PAUSED)
         if self._has_judge and not self._asked_tone and self.silence_ms >= self.rules.judge_ms:
             self._asked_tone = True
             steps.append(Step.JUDGE)

@@ -55,9 +55,9 @@ async def test_a_turn_is_heard_answered_and_timed() -> None:
         order = ["speech_end", "transcript", "turn_decided", "first_token", "first_audio", "first_frame"]
         assert set(marks) == set(order)
         assert marks["speech_end"] == 0
-        # 96 ms of silence, 150 ms of hearing, 100 ms to the first word: all before the gate opens.
-        assert 240 <= marks["transcript"] <= 290
-        assert 340 <= marks["first_token"] <= 400
+        # 32 ms of silence, 150 ms of hearing, 100 ms to the first word: all before the gate opens.
+        assert 180 <= marks["transcript"] <= 220
+        assert 280 <= marks["first_token"] <= 320
         assert 350 <= marks["turn_decided"] <= 390
         assert marks["first_audio"] <= marks["first_frame"] <= 700
         assert talk.stage.states() == ["listening", "thinking", "speaking", "listening"]

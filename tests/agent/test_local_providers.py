@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -54,6 +55,18 @@ async def test_whisper_hears_the_words(ears: Whisper, speech: Samples) -> None:
 async def test_whisper_hears_the_words_in_a_long_window(ears: Whisper, speech: Samples) -> None:
     silence = np.zeros(16_000 * 8, np.float32)
     assert words_of(await ears.transcribe(np.concatenate([silence, speech]))) == WORDS
+
+
+async def test_whisper_stops_halfway_where_nobody_wants_the_words_any_more(ears: Whisper, speech: Samples) -> None:
+    unwanted = threading.Event()
+    unwanted.set()
+    assert ears.transcribe_now(speech, unwanted) == ""
+    transcribing = asyncio.create_task(ears.transcribe(speech))
+    await asyncio.sleep(0)
+    transcribing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await transcribing
+    assert words_of(await ears.transcribe(speech)) == WORDS
 
 
 async def test_whisper_hears_nothing_in_silence_and_noise(ears: Whisper) -> None:

@@ -38,7 +38,15 @@ def test_a_quiet_voice_keeps_a_turn_up_that_it_would_not_begin() -> None:
 
 def test_silence_asks_for_words_then_for_tone() -> None:
     steps = feed(speaking(), frames(0.0, 224))
-    assert steps == [(3, Step.TRANSCRIBE), (6, Step.JUDGE)]
+    assert steps == [(1, Step.TRANSCRIBE), (3, Step.PAUSED), (6, Step.JUDGE)]
+
+
+def test_a_moment_between_two_sounds_is_no_breath() -> None:
+    turn = speaking()
+    assert [step for _, step in feed(turn, [0.1, 0.2, 0.9, 0.1, 0.9])] == [
+        Step.TRANSCRIBE, Step.RESUMED, Step.TRANSCRIBE, Step.RESUMED
+    ]  # fmt: skip
+    assert turn.silence_ms == 0
 
 
 @pytest.mark.parametrize(
@@ -108,7 +116,7 @@ def test_a_voice_before_the_gate_resumes_and_asks_again() -> None:
     turn.transcribed("I would")
     assert feed(turn, [0.4]) == []
     assert feed(turn, [0.9]) == [(1, Step.RESUMED)]
-    assert feed(turn, frames(0.0, 192)) == [(3, Step.TRANSCRIBE), (6, Step.JUDGE)]
+    assert feed(turn, frames(0.0, 192)) == [(1, Step.TRANSCRIBE), (3, Step.PAUSED), (6, Step.JUDGE)]
 
 
 def test_answers_that_nobody_waits_for_change_nothing() -> None:
@@ -163,6 +171,8 @@ def test_steps_come_in_an_order_that_makes_sense(levels: list[float], judged: bo
             elif step is Step.RESUMED:
                 assert asked
                 asked = False
+            elif step is Step.PAUSED:
+                assert asked
             else:
                 assert step is Step.JUDGE
                 assert judged
