@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import admin
 from unfold.admin import ModelAdmin, TabularInline
 
-from avatars.models import Avatar, Build, GestureTrigger, Pair
+from avatars.forms import LinkForm, LinkRows
+from avatars.models import Avatar, Build, GestureTrigger, Link, Pair
 
 
 class PairInline(TabularInline):  # type: ignore[misc]
@@ -22,6 +23,15 @@ class GestureTriggerInline(TabularInline):  # type: ignore[misc]
     extra = 0
 
 
+class LinkInline(TabularInline):  # type: ignore[misc]
+    """Pages that it may show."""
+
+    model = Link
+    form = LinkForm
+    formset = LinkRows
+    extra = 0
+
+
 @admin.register(Avatar)
 class AvatarAdmin(ModelAdmin):  # type: ignore[misc]
     """Avatars; files are made by builds, never by hand."""
@@ -31,7 +41,7 @@ class AvatarAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("code", "name", "owner__username", "owner__email")
     readonly_fields = ("code", "state", "imx", "poster", "preview", "demo_key", "created_at", "updated_at")
     list_select_related = ("owner",)
-    inlines = (PairInline, GestureTriggerInline)
+    inlines = (PairInline, GestureTriggerInline, LinkInline)
 
     def has_add_permission(self, request: Any) -> bool:
         """Avatars are made in the studio."""

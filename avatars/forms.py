@@ -3,11 +3,13 @@
 import json
 import math
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 
-from avatars.models import Avatar, Build, GestureTrigger, Pair
+from avatars.models import Avatar, Build, GestureTrigger, Link, Pair
 from avatars.uploads import VIDEO_TYPES, check_document, check_picture, check_source
 from avatars.voices import voice_choices
 
@@ -104,10 +106,16 @@ class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = [
             *("name", "tagline", "persona", "greeting", "voice", "mood", "idle_gestures"),
             *("patience", "longest_turn_s", "visibility"),
+            *Avatar.TOOLS.values(),
         ]
         labels = {
             "idle_gestures": "Small gestures now and then while nobody speaks",
             "longest_turn_s": "Longest turn, in seconds",
+            "can_tell_time": "Tell the time and the date, where the visitor is",
+            "can_calculate": "Work out sums",
+            "can_gesture": "Move its face when it is asked to",
+            "can_show_links": "Show links, from the list below",
+            "can_hang_up": "End the call when the visitor wants to go",
         }
         widgets = {"persona": forms.Textarea(attrs={"rows": 6})}
 
@@ -183,6 +191,69 @@ GestureTriggerFormSet = forms.inlineformset_factory(
     extra=0,
     can_delete=True,
     max_num=GestureTrigger.LIMIT,
+    validate_max=True,
+)
+
+
+class LinkForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A page that may be shown."""
+
+    class Meta:
+        model = Link
+        fields = ["title", "url"]
+        labels = {"url": "Address"}
+        error_messages = {
+            "title": {"required": "Give the link a title, as it would be spoken."},
+            "url": {"required": "Write the address of the page."},
+        }
+
+    def clean_title(self) -> str:
+        """One line."""
+        return " ".join(self.cleaned_data["title"].split())
+
+    def clean_url(self) -> str:
+        """Return the address. Raises `ValidationError` with a sentence for what is no https address of a page."""
+        url = str(self.cleaned_data["url"]).strip()
+        if wrong := wrong_with_page(url):
+            raise ValidationError(wrong)
+        return url
+
+
+def wrong_with_page(url: str) -> str:
+    """Return what is wrong with the address of a page in a sentence, "" where nothing is."""
+    if not url.startswith("https://"):
+        return "The address has to begin with https://."
+    try:
+        URLValidator(schemes=["https"])(url)
+        parts, _ = urlsplit(url), urlsplit(url).port
+    except (ValidationError, ValueError):
+        return "This is no address of a page."
+    return "Leave names and passwords out of the address." if parts.username or parts.password else ""
+
+
+class LinkRows(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """All links of an avatar."""
+
+    def clean(self) -> None:
+        """Refuse two of one title: nobody could tell which is meant."""
+        super().clean()
+        titles = [
+            form.cleaned_data["title"].casefold()
+            for form in self.forms
+            if form.cleaned_data.get("title") and not form.cleaned_data.get("DELETE")
+        ]
+        if len(titles) != len(set(titles)):
+            raise ValidationError("Two links have the same title. Give each one of its own.")
+
+
+LinkFormSet = forms.inlineformset_factory(
+    Avatar,
+    Link,
+    form=LinkForm,
+    formset=LinkRows,
+    extra=0,
+    can_delete=True,
+    max_num=Link.LIMIT,
     validate_max=True,
 )
 

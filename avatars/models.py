@@ -102,6 +102,14 @@ class Avatar(models.Model):
         State.FAILED: "The build did not succeed.",
     }
     LISTED: ClassVar[Q]
+    # The agent's tools, and the switch that each of them has.
+    TOOLS: ClassVar[dict[str, str]] = {
+        "time": "can_tell_time",
+        "calculator": "can_calculate",
+        "gesture": "can_gesture",
+        "link": "can_show_links",
+        "hang_up": "can_hang_up",
+    }
 
     code = models.CharField(
         max_length=CODE_LENGTH,
@@ -124,6 +132,11 @@ class Avatar(models.Model):
     longest_turn_s = models.PositiveSmallIntegerField(
         default=LONGEST_TURN_S, validators=[MinValueValidator(5), MaxValueValidator(LONGEST_TURN_S)]
     )
+    can_tell_time = models.BooleanField(default=False)
+    can_calculate = models.BooleanField(default=False)
+    can_gesture = models.BooleanField(default=False)
+    can_show_links = models.BooleanField(default=False)
+    can_hang_up = models.BooleanField(default=False)
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PHOTO)
     licence = models.CharField(max_length=200, blank=True)
@@ -182,6 +195,11 @@ class Avatar(models.Model):
         if self.width == self.height:
             return "square"
         return "tall" if self.height > self.width else "wide"
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The tools that its owner switched on, by the names that the agent's registry has for them."""
+        return frozenset(tool for tool, switch in self.TOOLS.items() if getattr(self, switch))
 
     @property
     def is_ready(self) -> bool:
@@ -291,6 +309,22 @@ class GestureTrigger(models.Model):
 
     def __str__(self) -> str:
         return str(self.words).partition("\n")[0]
+
+
+class Link(models.Model):
+    """A page that an avatar may show a card of. Visitors open it, or do not."""
+
+    LIMIT: ClassVar[int] = 20
+
+    avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="links")
+    title = models.CharField(max_length=60)
+    url = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return str(self.title)
 
 
 Avatar.LISTED = Q(visibility=Avatar.Visibility.PUBLIC, state=Avatar.State.READY)

@@ -32,6 +32,8 @@ def seed_demos(path: Path = DEMO_FILE) -> list[Avatar]:
                     "visibility": demo.visibility,
                     "kind": demo.kind,
                     "demo": True,
+                    "can_tell_time": True,
+                    "can_calculate": True,
                 },
             )
             if created:

@@ -15,14 +15,23 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from avatars.builds import TooManyBuilds, build_with_points, create_avatar, start_build
 from avatars.files import answer_file
-from avatars.forms import AvatarForm, GestureTriggerFormSet, NewAvatarForm, PairFormSet, PointsForm, SourceForm
+from avatars.forms import (
+    AvatarForm,
+    GestureTriggerFormSet,
+    LinkFormSet,
+    NewAvatarForm,
+    PairFormSet,
+    PointsForm,
+    SourceForm,
+)
 from avatars.models import Avatar, Build
 from avatars.permissions import can_download, can_edit
 from avatars.progress import build_status
 from avatars.uploads import SIGNATURE_BYTES, VIDEO_TYPES, picture_type
 from avatars.voices import VoiceSilent, find_sample
 from webapp.limits import within_limit
-from webapp.providers.chosen import for_all
+from webapp.providers.chosen import demo_brain, for_all, mind_of
+from webapp.providers.refusals import refuses_tools
 
 PICTURE_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
@@ -72,16 +81,18 @@ def detail(request: HttpRequest, code: str) -> HttpResponse:
     form = AvatarForm(request.POST or None, instance=avatar)
     pairs = PairFormSet(request.POST or None, instance=avatar)
     triggers = GestureTriggerFormSet(request.POST or None, instance=avatar)
+    links = LinkFormSet(request.POST or None, instance=avatar)
     # Every one is asked, so that all that is wrong is said at once.
-    if request.method == "POST" and all([form.is_valid(), pairs.is_valid(), triggers.is_valid()]):
+    if request.method == "POST" and all([form.is_valid(), pairs.is_valid(), triggers.is_valid(), links.is_valid()]):
         with transaction.atomic():
             # Only what the form holds is written: a build may publish at this very moment.
             avatar.save(update_fields=[*form.cleaned_data, "updated_at"])
             pairs.save()
             triggers.save()
+            links.save()
         messages.success(request, "Saved.")
         return redirect("studio_avatar", avatar.code)
-    return _detail(request, editable(request, code), form=form, pairs=pairs, triggers=triggers)
+    return _detail(request, editable(request, code), form=form, pairs=pairs, triggers=triggers, links=links)
 
 
 def _detail(
@@ -91,6 +102,7 @@ def _detail(
     form: AvatarForm | None = None,
     pairs: Any = None,
     triggers: Any = None,
+    links: Any = None,
     source_form: SourceForm | None = None,
 ) -> HttpResponse:
     build = avatar.latest_build
@@ -102,6 +114,9 @@ def _detail(
         "form": form,
         "pairs": pairs or PairFormSet(instance=avatar),
         "triggers": triggers or GestureTriggerFormSet(instance=avatar),
+        "links": links or LinkFormSet(instance=avatar),
+        "demo_brain": demo_brain(avatar),
+        "tools_refused": refuses_tools(mind_of(avatar)),
         "source_form": source_form,
         "own_providers": settings.CREATOR_PROVIDERS != "off",
         "build_config": {
@@ -115,7 +130,7 @@ def _detail(
             "moving": build is not None and _is_video(build),
         },
     }
-    rows_failed = any(rows is not None and rows.is_bound and not rows.is_valid() for rows in (pairs, triggers))
+    rows_failed = any(rows is not None and rows.is_bound and not rows.is_valid() for rows in (pairs, triggers, links))
     failed = form.errors or source_form.errors or rows_failed
     return render(request, "studio/avatar.html", context, status=422 if failed else 200)
 

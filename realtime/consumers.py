@@ -35,6 +35,7 @@ WATCH_S: Final = 0.4
 LOST_AFTER_MISSED: Final = 2
 FULL_RETRY_S: Final = 10
 LONGEST_GIVEN_NAME: Final = 200
+LONGEST_ZONE: Final = 64
 
 NOT_READY: Final = "This avatar is not ready to talk yet."
 NO_WORKER: Final = "Nobody is on stage: no media worker is running. Whoever runs this Parlo can start one."
@@ -79,7 +80,11 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     def _opening(self, introduction: dict[str, Any]) -> dict[str, Any]:
         """What the media worker is told beyond the avatar. introduction: the page's `join`."""
-        return {"user": self.scope["user"].pk}
+        zone = introduction.get("time_zone")
+        return {
+            "user": self.scope["user"].pk,
+            "time_zone": zone if isinstance(zone, str) and len(zone) <= LONGEST_ZONE else "",
+        }
 
     async def disconnect(self, code: int) -> None:
         """Tell the worker; it waits a moment for the page to come back."""

@@ -89,6 +89,7 @@ class Session(models.Model):
         LOST = "lost", "The connection was lost"
         IDLE = "idle", "Nobody said anything for long"
         FAILED = "failed", "Something failed"
+        HUNG_UP = "hung_up", "The avatar hung up"
         STOPPED = "stopped", "The media worker was stopped"
         WORKER_LOST = "worker_lost", "The media worker died"
 

@@ -34,6 +34,8 @@ LONGEST_GESTURE: Final = 40
 FRAME_S: Final = 0.04
 # So many of the last lines are told again to a page whose connection broke: what was said meanwhile did not reach it.
 LINES_TOLD_AGAIN: Final = 12
+# So long the avatar's last words may still be on their way to the page.
+FAREWELL_S: Final = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class Session:
         self._ended = ended
         self._left = left
         performer = Performer(renderer_of(rig), seed=session_id.int % 2**32)
-        self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush)
+        self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush, self._hang_up)
+        self._name = settings.name
         self.stage.take_on(temperament or Temperament())
         self.agent = agent_for(settings, backstage.providers, self.stage)
         self._agent_started = False
@@ -300,6 +303,13 @@ class Session:
     def _hush(self) -> None:
         if self.show is not None:
             self.show.outlet.hush()
+
+    def _hang_up(self) -> None:
+        self._tasks.spawn(self._hang_up_soon())
+
+    async def _hang_up_soon(self) -> None:
+        await asyncio.sleep(FAREWELL_S)
+        self._end("hung_up", f"{self._name or 'The avatar'} has said goodbye and hung up.")
 
     def _end_show(self) -> None:
         show, self.show = self.show, None

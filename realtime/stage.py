@@ -29,7 +29,7 @@ class LiveStage:
     """Implements the agent's `Stage`. Lives as long as the session, over as many connections as it takes.
 
     prepare: one thread that works speech out, so that lines stay in order. tell: sends an event to the page.
-    hush: silences what was performed already and not sent yet.
+    hush: silences what was performed already and not sent yet. leave: ends the call.
     """
 
     def __init__(
@@ -38,11 +38,13 @@ class LiveStage:
         prepare: Executor,
         tell: Callable[[dict[str, Any]], object],
         hush: Callable[[], object] = lambda: None,
+        leave: Callable[[], object] = lambda: None,
     ) -> None:
         self.performer = performer
         self._prepare = prepare
         self._tell = tell
         self._hush = hush
+        self._leave = leave
         self._cuts = 0
         self._preparing_ms = 0.0
         self._state: dict[str, Any] | None = None
@@ -104,6 +106,10 @@ class LiveStage:
     def user_paused(self) -> None:
         """The user has paused; a listener may nod."""
         self.performer.user_paused()
+
+    def hang_up(self) -> None:
+        """The avatar has said goodbye."""
+        self._leave()
 
     def send(self, event: dict[str, Any]) -> None:
         """Tell the page."""

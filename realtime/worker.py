@@ -22,6 +22,7 @@ from realtime.agent import (
     Cue,
     Knowledge,
     KnownPassage,
+    Link,
     Providers,
     SaidBy,
     Trigger,
@@ -279,7 +280,12 @@ class MediaWorker:
             session = self.sessions[place] = Session(
                 place,
                 await self._likenesses.rig(avatar.imx.name or ""),
-                await database_sync_to_async(agent_settings)(avatar, several=bool(room)),
+                await database_sync_to_async(agent_settings)(
+                    # Of a room's visitors each has a time zone of their own.
+                    avatar,
+                    several=bool(room),
+                    time_zone="" if room else message.get("time_zone", ""),
+                ),
                 replace(self._backstage, providers=await self._casting.providers_for(avatar)),
                 self._session_ended,
                 avatar.code,
@@ -353,8 +359,8 @@ class MediaWorker:
             logger.warning("The page could not be told", message=kind, reason=str(error))
 
 
-def agent_settings(avatar: Avatar, *, several: bool = False) -> AgentSettings:
-    """What the agent has to know of an avatar, and whether it meets several people at once."""
+def agent_settings(avatar: Avatar, *, several: bool = False, time_zone: str = "") -> AgentSettings:
+    """What the agent has to know of an avatar, whether it meets several people at once, and where a visitor is."""
     pairs = tuple(
         WrittenPair(tuple(line.strip() for line in pair.questions.splitlines() if line.strip()), pair.answer)
         for pair in avatar.pairs.all()
@@ -379,6 +385,9 @@ def agent_settings(avatar: Avatar, *, several: bool = False) -> AgentSettings:
         known,
         avatar.patience,
         avatar.longest_turn_s,
+        avatar.tools,
+        tuple(Link(link.title, link.url) for link in avatar.links.all()),
+        time_zone,
     )
 
 

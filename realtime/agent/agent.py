@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections import deque
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +19,7 @@ from realtime.agent.cues import Triggers
 from realtime.agent.dialogue import Dialogue, short_prompt, system_prompt
 from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
-from realtime.agent.knowledge import InformedModel, Librarian
+from realtime.agent.instruction import instructed
 from realtime.agent.latency import Mark, TurnMarks
 from realtime.agent.protocols import (
     HEARING_RATE_HZ,
@@ -38,7 +37,6 @@ from realtime.agent.standby import Standby
 from realtime.agent.turn_taking import Step, TurnTaking, rules_for
 from realtime.agent.user_turn import ALONE, UserTurn
 from realtime.agent.utterance import is_backchannel, is_blip, repeats, without_asides, words_of
-from realtime.agent.written_answers import WrittenAnswers
 from realtime.taskset import TaskSet
 
 log = logging.getLogger(__name__)
@@ -51,24 +49,6 @@ TEXT_LETTERS: Final = 2000
 STARVED_AFTER_S: Final = 0.4
 CHECK_EVERY_S: Final = 0.2
 MOST_WAITING: Final = 6
-
-
-def instructed(providers: Providers, settings: AgentSettings) -> Providers:
-    """Providers whose minds know the avatar's files and the answers that its owner wrote."""
-    meaning = providers.meaning
-    if meaning is None:
-        return providers
-    if settings.knowledge is not None:
-        librarian = Librarian(settings.knowledge, meaning, providers.knowledge_letters)
-        providers = replace(
-            providers,
-            language_model=InformedModel(providers.language_model, librarian, reads_out=providers.small_model),
-            fallback_minds=tuple(InformedModel(mind, librarian) for mind in providers.fallback_minds),
-        )
-    if settings.pairs:
-        model = WrittenAnswers(providers.language_model, settings.pairs, meaning)
-        providers = replace(providers, language_model=model)
-    return providers
 
 
 class Agent:

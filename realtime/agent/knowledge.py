@@ -19,6 +19,7 @@ from realtime.agent.protocols import (
     ProviderError,
     Samples,
 )
+from realtime.agent.tools import Deed
 
 logger = structlog.get_logger(__name__)
 
@@ -166,7 +167,7 @@ class InformedModel:
                 return
         found = None if self._reads_out else await self._librarian.find(messages)
         async for text in self._model.reply(messages if found is None else found.told(messages)):
-            yield text if found is None else Informed(text, found)
+            yield text if found is None or isinstance(text, Deed) else Informed(text, found)
 
     async def prepare(self, messages: Sequence[Message]) -> None:
         """Let the model of meaning load, and the other read ahead."""

@@ -145,6 +145,10 @@ class Stage(Protocol):
         """The user, who is being listened to, has paused."""
         ...
 
+    def hang_up(self) -> None:
+        """End the call: the avatar has said goodbye."""
+        ...
+
     def send(self, event: dict[str, Any]) -> None:
         """Send an event to every browser, or with `to`, a talker's key, to that one alone."""
         ...
@@ -210,13 +214,22 @@ class Knowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A page that an avatar may show. url: https."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Who the avatar is.
 
     persona: the creator's words for the model. voice: a style of the local voice, or the name of a remote one.
     pairs: answers that its owner wrote. triggers: words that set off gestures. several: it meets more than one person.
     knowledge: None where it has no files. patience: how long a silence ends a turn, "short", "normal" or "long".
-    longest_turn_s: a turn is ended by force after so long.
+    longest_turn_s: a turn is ended by force after so long. tools: the names of those its owner switched on.
+    links: what it may show. time_zone: the visitor's, as in "Europe/Berlin"; "" where it is not known.
     """
 
     persona: str = ""
@@ -229,6 +242,9 @@ class AgentSettings:
     knowledge: Knowledge | None = None
     patience: str = "normal"
     longest_turn_s: float = 28.0
+    tools: frozenset[str] = frozenset()
+    links: tuple[Link, ...] = ()
+    time_zone: str = ""
 
 
 class Converser(Protocol):

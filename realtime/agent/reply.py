@@ -32,6 +32,7 @@ from realtime.agent.protocols import (
 from realtime.agent.recital import Recital
 from realtime.agent.sentences import Passage, Splitter
 from realtime.agent.standby import Standby
+from realtime.agent.tools import Card, Deed, Farewell
 from realtime.agent.written_answers import Written
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Reply:
     turn: the number its sound carries. minds: who may think of it, in the order to ask them.
     marks: None where nobody waits for it, as with a greeting. shown_as: the turn that the page knows it by.
     before: what was said of it already, where it goes on after a cut. known: the pieces that are known already.
+    ends_call: the avatar hangs up when it was heard to its end.
     """
 
     theatre: Theatre
@@ -98,6 +100,7 @@ class Reply:
     shown_as: int | None = None
     before: str = ""
     known: Sequence[Passage] = ()
+    ends_call: bool = False
     released_s: float | None = None
     task: asyncio.Task[None] | None = None
     _gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -106,7 +109,7 @@ class Reply:
     _voices: list[TextToSpeech] = field(default_factory=list)
     _given: list[Passage] = field(default_factory=list)
     _cued: set[Cue] = field(default_factory=set)
-    _gestured: bool = False
+    _acted: bool = False
     _caption: str = ""
     _found: Found | None = None
     _sounding: bool = False
@@ -149,7 +152,7 @@ class Reply:
             return None
         before = " ".join([self.before, *(passage.text for passage in self._given[:count])]).strip()
         rest = Reply(self.theatre, turn, [], (), shown_as=self.shown_turn, before=before, known=self._given[count:])
-        rest._cued, rest._found = set(self._cued), self._found
+        rest._cued, rest._found, rest.ends_call = set(self._cued), self._found, self.ends_call
         return rest
 
     @property
@@ -221,6 +224,9 @@ class Reply:
         try:
             async with aclosing(_timed(mind.reply(self.messages), first_s, MORE_TEXT_WITHIN_S)) as texts:
                 async for text in texts:
+                    if isinstance(text, Deed):
+                        self._do(text)
+                        continue
                     self._mark(Mark.FIRST_TOKEN)
                     if isinstance(text, Written):
                         splitter = Splitter(WHOLE)
@@ -238,12 +244,14 @@ class Reply:
         except Exception as error:
             failure = phrases.INTERNAL
             self._notice(failure, error)
+        if failure is not None:
+            self.ends_call = False
         # Where an apology follows, or another mind begins anew, a scrap would only confuse.
         if failure is None or self._has_words:
             for passage in splitter.finish(cut_short=cut_short or failure is not None):
                 self._give(passage)
-        # A nod is an answer.
-        if failure is None and not self._has_words and not self._gestured:
+        # A nod is an answer, and so is what was asked for.
+        if failure is None and not self._has_words and not self._acted:
             failure = self._stand_in or phrases.NO_ANSWER
             self._notice(failure)
         return failure
@@ -264,8 +272,17 @@ class Reply:
         if passage.text and any(passage.text == given.text for given in self._given):
             return
         self._given.append(passage)
-        self._gestured = self._gestured or bool(passage.directions)
+        self._acted = self._acted or bool(passage.directions)
         self._pieces.put_nowait(passage)
+
+    def _do(self, deed: Deed) -> None:
+        """Let something happen; what the page shows waits for the gate as the words do."""
+        self._acted = True
+        if isinstance(deed, Card):
+            card = {"type": "card", "turn": self.shown_turn, "title": deed.link.title, "url": deed.link.url}
+            self._let_out(partial(self._send, card))
+        elif isinstance(deed, Farewell):
+            self.ends_call = True
 
     def _cues(self, passage: Passage) -> list[tuple[Cue, float]]:
         """The gestures that go with a passage: those written in it, and those its words set off for the first time."""

@@ -153,6 +153,8 @@ class Speaker:
             self._reply = self._answers = None
             self._remember(reply)
             self._theatre.bearing.be(Activity.IDLE)
+            if reply.ends_call:
+                self._theatre.stage.hang_up()
             self._finished()
 
     def _remember(self, reply: Reply) -> None:

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from avatars.engine.directions import without_directions
 from avatars.engine.performer import Activity
 from avatars.engine.speech.spoken import Speech
 from realtime.agent import phrases
 from realtime.agent.agent import CHECK_EVERY_S, STARVED_AFTER_S, TEXT_LETTERS, Agent
 from realtime.agent.bearing import Bearing
-from realtime.agent.cues import Triggers
+from realtime.agent.cues import Cue, Triggers
 from realtime.agent.dialogue import system_prompt
 from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
@@ -29,11 +30,13 @@ from realtime.agent.protocols import (
     Stage,
     Talker,
 )
-from realtime.agent.providers.openai_realtime import RealtimeLine, sound_of
+from realtime.agent.providers.openai_realtime import RealtimeLine, calls_of, sound_of
 from realtime.agent.providers.resampling import Resampler
 from realtime.agent.reply import Reply, Theatre
 from realtime.agent.sentences import Passage
 from realtime.agent.standby import Standby
+from realtime.agent.tool_use import MOST_ROUNDS
+from realtime.agent.tools import Card, Farewell, ToolCall, toolbox_for
 from realtime.agent.turn_taking import Step, TurnTaking
 from realtime.agent.user_turn import ALONE
 from realtime.taskset import TaskSet
@@ -139,6 +142,10 @@ class SpeechToSpeechAgent:
         self._stand_in: Agent | None = None
         # Of what was cut, more may still come.
         self._cut_item: str | None = None
+        self._toolbox = toolbox_for(settings)
+        self._calling: asyncio.Task[None] | None = None
+        self._rounds = 0
+        self._leaving = False
         self._open = self._started = self._closed = False
 
     # What the session calls
@@ -254,10 +261,10 @@ class SpeechToSpeechAgent:
 
     async def _converse(self) -> None:
         try:
-            await self._line.open(system_prompt(self._settings))
+            await self._line.open(system_prompt(self._settings), self._toolbox.functions())
             self._open = True
             if greeting := self._settings.greeting.strip():
-                self._ask_to_speak(f'Greet the user with exactly these words and no others: "{greeting}"')
+                self._ask_to_speak(instructions=f'Greet the user with exactly these words and no others: "{greeting}"')
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_all())
                 tasks.create_task(self._send_microphone())
@@ -332,10 +339,43 @@ class SpeechToSpeechAgent:
     def _response_done(self, response: Any) -> None:
         self._answer_due_s = None
         status = response.get("status") if isinstance(response, dict) else None
+        spoke = self._reply is not None
         if self._reply is not None:
             self._reply.end()
         elif status == "failed":
             raise ProviderError("The speech-to-speech model could not answer.")
+        if status == "completed" and (calls := calls_of(response)):
+            self._calling = self._tasks.spawn(self._call(calls, spoke=spoke))
+        elif self._leaving and not spoke:
+            self._stage.hang_up()
+
+    async def _call(self, calls: list[tuple[str, ToolCall]], *, spoke: bool) -> None:
+        """Do what the model wants done, tell it what became of that, and let it go on."""
+        self._rounds += 1
+        for call_id, call in calls:
+            done = await self._toolbox.call(call)
+            self._do(done.deed)
+            result = {"type": "function_call_output", "call_id": call_id, "output": done.told}
+            self._send(type="conversation.item.create", item=result)
+        if self._reply is not None and self._reply.task is not None:
+            # One thing after the other is heard.
+            await asyncio.wait([self._reply.task])
+        if self._leaving and spoke:
+            # It has said goodbye already.
+            self._stage.hang_up()
+        elif self._rounds > MOST_ROUNDS:
+            self._ask_to_speak(tool_choice="none")
+        else:
+            self._ask_to_speak()
+
+    def _do(self, deed: str | None) -> None:
+        if isinstance(deed, Card):
+            self._stage.send({"type": "card", "turn": self._turn, "title": deed.link.title, "url": deed.link.url})
+        elif isinstance(deed, Farewell):
+            self._leaving = True
+        elif deed is not None:
+            for direction in without_directions(deed)[1]:
+                self._stage.play_gesture(Cue(direction.gesture))
 
     async def _perform(self, reply: StreamedReply) -> None:
         try:
@@ -347,6 +387,8 @@ class SpeechToSpeechAgent:
         if reply is self._reply:
             self._reply = None
             self._bearing.be(Activity.IDLE)
+            if self._leaving and (self._calling is None or self._calling.done()):
+                self._stage.hang_up()
 
     # The user
 
@@ -357,8 +399,11 @@ class SpeechToSpeechAgent:
         self._bearing.be(Activity.LISTENING)
 
     def _cut(self) -> None:
-        """Silence the avatar, and tell the server how much was heard."""
+        """Silence the avatar, and tell the server how much was heard. What it was doing is given up."""
         reply, self._reply = self._reply, None
+        self._rounds, self._leaving = 0, False
+        if self._calling is not None:
+            self._calling.cancel()
         if reply is None:
             return
         reply.stop()
@@ -373,10 +418,10 @@ class SpeechToSpeechAgent:
                 type="conversation.item.truncate", item_id=reply.item, content_index=0, audio_end_ms=int(heard_ms)
             )
 
-    def _ask_to_speak(self, instructions: str = "") -> None:
+    def _ask_to_speak(self, **how: str) -> None:
         self._answer_due_s = self._clock() + SOUND_WITHIN_S
         self._bearing.be(Activity.THINKING)
-        self._send(type="response.create", **({"response": {"instructions": instructions}} if instructions else {}))
+        self._send(type="response.create", **({"response": how} if how else {}))
 
     def _send(self, **event: Any) -> None:
         self._outbox.put_nowait(event)

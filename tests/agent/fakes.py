@@ -10,8 +10,9 @@ import numpy as np
 from avatars.engine.gestures import find_gesture
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
-from realtime.agent import Agent, AgentSettings, Cue, Knowledge, Providers, Trigger
+from realtime.agent import Agent, AgentSettings, Cue, Knowledge, Link, Providers, Trigger
 from realtime.agent.protocols import Message, ProviderError, Samples
+from realtime.agent.tools import ToolCall
 from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
 
 WORD_MS = 250
@@ -79,6 +80,36 @@ class FakeLanguageModel:
 
 
 @dataclass
+class FakeToolCaller(FakeLanguageModel):
+    """Gives the next of `replies` each time: words as text, and calls; says the last for ever."""
+
+    replies: list[list[str | ToolCall]] = field(default_factory=list)
+    calls_tools: bool = True
+    offered: list[dict[str, Any]] = field(default_factory=list)
+    may_call: list[bool] = field(default_factory=list)
+
+    async def reply_or_call(
+        self, messages: Sequence[Any], functions: Sequence[dict[str, Any]], *, may_call: bool
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        self.asked.append(list(messages))
+        self.offered = list(functions)
+        self.may_call.append(may_call)
+        try:
+            await asyncio.sleep(self.first_s)
+            for part in self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]:
+                if isinstance(part, Exception):
+                    raise part
+                yield part
+                await asyncio.sleep(self.word_s)
+            self.finished += 1
+        finally:
+            self.closed += 1
+
+    async def prepare_with(self, messages: Sequence[Message], functions: Sequence[dict[str, Any]]) -> None:
+        self.prepared += 1
+
+
+@dataclass
 class FakeVoice:
     """Takes `WORD_MS` a word."""
 
@@ -118,6 +149,7 @@ class FakeStage:
         self.cues: list[Cue] = []
         self.gestures: list[tuple[str, float]] = []
         self.pauses = 0
+        self.hung_up_s: list[float] = []
         self._queue: list[tuple[int, float]] = []
         self._turn: int | None = None
         self._heard_ms = 0.0
@@ -174,6 +206,9 @@ class FakeStage:
     def user_paused(self) -> None:
         self.pauses += 1
 
+    def hang_up(self) -> None:
+        self.hung_up_s.append(self._time())
+
     def send(self, event: dict[str, Any]) -> None:
         self.events.append(event)
 
@@ -197,6 +232,8 @@ class Conversation:
         greeting: str = "",
         triggers: tuple[Trigger, ...] = (),
         knowledge: Knowledge | None = None,
+        tools: frozenset[str] = frozenset(),
+        links: tuple[Link, ...] = (),
         **providers: Any,
     ) -> None:
         self.stage = FakeStage()
@@ -206,7 +243,16 @@ class Conversation:
         self.judge = providers.pop("judge", FakeJudge())
         self.voice_activity = FakeVoiceActivity()
         self.agent = Agent(
-            AgentSettings("You are a lighthouse.", greeting, name="Ada", triggers=triggers, knowledge=knowledge),
+            AgentSettings(
+                "You are a lighthouse.",
+                greeting,
+                name="Ada",
+                triggers=triggers,
+                knowledge=knowledge,
+                tools=tools,
+                links=links,
+                time_zone="Europe/Berlin",
+            ),
             Providers(
                 self.ears, self.mind, self.voice, lambda: self.voice_activity, turn_judge=self.judge, **providers
             ),

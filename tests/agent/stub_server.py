@@ -11,7 +11,10 @@ from typing import Any
 
 @dataclass
 class Stub:
-    """What it answers with, and what it was asked."""
+    """What it answers with, and what it was asked.
+
+    replies: the chunks of one answer after the other; when there are none left, `chunks`.
+    """
 
     url: str = ""
     status: int = 200
@@ -19,6 +22,8 @@ class Stub:
     transcript: str = ""
     pcm: bytes = b""
     asked: list[tuple[str, bytes]] = field(default_factory=list)
+    replies: list[list[dict[str, Any]]] = field(default_factory=list)
+    refuses_tools: bool = False
 
     def says(self, *texts: str, finish: str = "stop") -> None:
         """The language model's next replies."""
@@ -36,18 +41,21 @@ def stub_server() -> Iterator[Stub]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             stub.asked.append((self.path, body))
-            if stub.status != 200:
-                self._answer("application/json", b'{"error": {"message": "secret-host says no"}}')
+            status = 400 if stub.refuses_tools and b'"tools"' in body else stub.status
+            if status != 200:
+                self._answer("application/json", b'{"error": {"message": "secret-host says no"}}', status)
             elif self.path.endswith("/chat/completions"):
-                lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in stub.chunks]
+                lines = [
+                    f"data: {json.dumps(chunk)}\n\n" for chunk in (stub.replies.pop(0) if stub.replies else stub.chunks)
+                ]
                 self._answer("text/event-stream", ("".join(lines) + "data: [DONE]\n\n").encode())
             elif self.path.endswith("/audio/transcriptions"):
                 self._answer("application/json", json.dumps({"text": stub.transcript}).encode())
             else:
                 self._answer("audio/pcm", stub.pcm)
 
-        def _answer(self, kind: str, body: bytes) -> None:
-            self.send_response(stub.status)
+        def _answer(self, kind: str, body: bytes, status: int = 200) -> None:
+            self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("x-should-retry", "false")

@@ -7,7 +7,7 @@ import pytest
 
 from avatars.knowledge.passages import cut
 from avatars.meaning import minilm_folder
-from realtime.agent.agent import instructed
+from realtime.agent.instruction import instructed
 from realtime.agent.knowledge import TOLD, Found, Informed, InformedModel, Librarian
 from realtime.agent.protocols import AgentSettings, Attributed, Knowledge, KnownPassage, Message, WrittenPair
 from realtime.agent.providers.minilm import MiniLm

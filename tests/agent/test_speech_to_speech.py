@@ -14,16 +14,19 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Speech
-from realtime.agent import AgentSettings, Cue, Providers, SaidBy, SpeechToSpeechAgent, Trigger, agent_for, phrases
+from realtime.agent import AgentSettings, Cue, Link, Providers, SaidBy, SpeechToSpeechAgent, Trigger, agent_for, phrases
 from realtime.agent.agent import Agent
 from realtime.agent.protocols import ProviderError
-from realtime.agent.providers.openai_realtime import RealtimeLine, try_line, websocket_url
+from realtime.agent.providers.openai_realtime import RealtimeLine, calls_of, try_line, websocket_url
+from realtime.agent.tool_use import MOST_ROUNDS
 from realtime.agent.vad import FRAME_MS, FRAME_SAMPLES
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeStage, FakeVoice, FakeVoiceActivity
 from webapp.providers.endpoint import Endpoint
 
 WITHIN_S = 20.0
 KEY = "sk-realtime"
+HOURS = Link("Hours", "https://a.example")
+TOOLS = frozenset({"time", "calculator", "gesture", "hang_up", "link"})
 ANSWER = "The capital of France is Paris."
 
 
@@ -46,6 +49,7 @@ class Server:
     on_response: Callable[[ServerConnection], Awaitable[None]] | None = None
     socket: ServerConnection | None = None
     items: int = 0
+    before_answers: list[dict[str, Any]] = field(default_factory=list)
 
     async def talk(self, socket: ServerConnection) -> None:
         self.socket = socket
@@ -74,6 +78,9 @@ class Server:
 
     async def answer(self, text: str = ANSWER) -> None:
         """Much faster than it is spoken, as the real one does."""
+        if self.before_answers:
+            await self.say(**self.before_answers.pop(0))
+            return
         self.items += 1
         item = f"item{self.items}"
         await self.say(type="response.created", response={"id": "r"})
@@ -104,7 +111,9 @@ async def serving(**how: Any) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def talking(url: str, greeting: str = "") -> AsyncIterator[tuple[Any, FakeStage]]:
+async def talking(
+    url: str, greeting: str = "", tools: frozenset[str] = frozenset()
+) -> AsyncIterator[tuple[Any, FakeStage]]:
     stage = FakeStage()
     providers = Providers(
         FakeSpeechToText(["Hello."], delay_s=0),
@@ -114,7 +123,9 @@ async def talking(url: str, greeting: str = "") -> AsyncIterator[tuple[Any, Fake
         conversing=Endpoint(url, "gpt-realtime", KEY, voice="cedar"),
     )
     triggers = (Trigger(("paris",), Cue("nod")), Trigger(("capital",), Cue("smile"), SaidBy.USER))
-    settings = AgentSettings("You are a lighthouse.", greeting, name="Ada", triggers=triggers)
+    settings = AgentSettings(
+        "You are a lighthouse.", greeting, name="Ada", triggers=triggers, tools=tools, links=(HOURS,)
+    )
     agent = agent_for(settings, providers, stage)
     assert isinstance(agent, SpeechToSpeechAgent)
     await agent.start()
@@ -245,6 +256,78 @@ async def test_speaking_over_it_stops_it_at_once(how: str) -> None:
             await until(lambda: len(stage.played) > played)
         # A text brings its answer by itself, maybe before any of this.
         await until(lambda: stage.played[-1][0] == (1 if how == "button" else 2))
+
+
+def calling(name: str, arguments: Any = "{}") -> dict[str, Any]:
+    item = {"type": "function_call", "call_id": "c1", "name": name, "arguments": arguments}
+    return {"type": "response.done", "response": {"status": "completed", "output": [item]}}
+
+
+async def test_the_model_is_offered_tools_and_told_what_they_give() -> None:
+    async with serving() as server, talking(server.url, tools=TOOLS) as (agent, stage):
+        server.before_answers.append(calling("calculator", '{"expression": "6*7"}'))
+        await until(lambda: agent._open)
+        agent.read("What is six times seven?")
+        await until(lambda: stage.played)
+        offered = server.events("session.update")[0]["session"]["tools"]
+        assert [(tool["type"], tool["name"]) for tool in offered][:2] == [
+            ("function", "time"),
+            ("function", "calculator"),
+        ]
+        (result,) = [e["item"] for e in server.events("conversation.item.create") if e["item"]["type"] != "message"]
+        assert result == {"type": "function_call_output", "call_id": "c1", "output": "42"}
+        assert len(server.events("response.create")) == 2
+
+
+async def test_without_tools_none_are_offered() -> None:
+    async with serving() as server, talking(server.url) as (agent, _):
+        await until(lambda: agent._open)
+        assert "tools" not in server.events("session.update")[0]["session"]
+
+
+async def test_the_model_shows_a_link_and_moves_the_face() -> None:
+    async with serving() as server, talking(server.url, tools=TOOLS) as (agent, stage):
+        server.before_answers += [calling("link", '{"title": "Hours"}'), calling("gesture", '{"name": "wink"}')]
+        await until(lambda: agent._open)
+        agent.read("Show me your hours.")
+        await until(lambda: stage.played)
+        (card,) = stage.of_type("card")
+        assert card == {"type": "card", "turn": 1, "title": "Hours", "url": "https://a.example"}
+        assert stage.gestures[0][0] == "wink"
+
+
+async def test_the_model_hangs_up_after_its_goodbye() -> None:
+    async with serving(answer_s=1.0) as server, talking(server.url, tools=TOOLS) as (agent, stage):
+        server.before_answers.append(calling("hang_up"))
+        await until(lambda: agent._open)
+        agent.read("I have to go.")
+        await until(lambda: stage.played)
+        assert not stage.hung_up_s
+        await until(lambda: stage.hung_up_s)
+        assert len(stage.hung_up_s) == 1
+
+
+async def test_a_model_that_calls_for_ever_has_to_speak() -> None:
+    async with serving() as server, talking(server.url, tools=TOOLS) as (agent, stage):
+        server.before_answers += [calling("calculator", {"a": 1})] * (MOST_ROUNDS + 1)
+        await until(lambda: agent._open)
+        agent.read("What is six times seven?")
+        await until(lambda: stage.played)
+        asked = server.events("response.create")
+        assert [event.get("response") for event in asked] == [None] * (MOST_ROUNDS + 1) + [{"tool_choice": "none"}]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        None,
+        {"output": 7},
+        {"output": [None, {"type": "function_call"}, {"type": "function_call", "name": 1, "call_id": "c"}]},
+        {"output": [{"type": "message"}]},
+    ],
+)
+def test_what_is_no_call_is_none(response: Any) -> None:
+    assert calls_of(response) == []
 
 
 async def test_a_microphone_that_goes_off_in_a_sentence_ends_the_turn() -> None:

@@ -93,6 +93,16 @@ async def test_the_worker_is_told_who_talks(avatar: Avatar, creator: Any) -> Non
     await page.go()
 
 
+@pytest.mark.parametrize(
+    ("said", "told"), [("Europe/Berlin", "Europe/Berlin"), ("x" * 65, ""), (7, ""), (None, ""), ({"a": 1}, "")]
+)
+async def test_the_worker_is_told_the_time_zone_of_the_page(page: PageSocket, said: Any, told: str) -> None:
+    worker = FakeWorker()
+    await page.join(time_zone=said)
+    assert (await worker.told("open"))["time_zone"] == told
+    await page.go()
+
+
 async def test_the_worker_with_the_most_room_is_asked(page: PageSocket) -> None:
     busy, free = FakeWorker("busy", sessions=3), FakeWorker("free", sessions=1)
     await opened(page, free)

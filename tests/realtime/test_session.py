@@ -19,7 +19,7 @@ from realtime.agent import AgentSettings, Providers
 from realtime.guests import Guest
 from realtime.rtc import OfferRefused, Tick
 from realtime.seat import COME_BACK_WITHIN_S, CONNECT_WITHIN_S, MENDED_WITHIN_S
-from realtime.session import IDLE_LIMIT_S, LINES_TOLD_AGAIN, LONGEST_TEXT, Backstage, Session, Show
+from realtime.session import FAREWELL_S, IDLE_LIMIT_S, LINES_TOLD_AGAIN, LONGEST_TEXT, Backstage, Session, Show
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.agent.virtual_time import run_virtually
 from tests.portraits import MONA_LISA, rig_of
@@ -433,6 +433,18 @@ def test_bye_ends_the_session_at_once() -> None:
         peer.listener.received({"type": "bye"})
         assert told.ends == [("left", "")]
         assert told.session.over
+
+    live(scene)
+
+
+def test_the_avatar_hangs_up_when_its_last_words_have_arrived() -> None:
+    async def scene(told: Told) -> None:
+        await told.connect()
+        told.session.stage.hang_up()
+        await asyncio.sleep(FAREWELL_S - 0.1)
+        assert not told.ends
+        await asyncio.sleep(0.2)
+        assert told.ends == [("hung_up", "Ada has said goodbye and hung up.")]
 
     live(scene)
 

@@ -468,6 +468,20 @@ def test_trying_a_mind(client: Client, admin: Any, server: Stub) -> None:
     answer = tried(client, "/settings/providers/", kind=Kind.LLM, url=server.url, model="m", key=KEY)
     assert answer["ok"]
     assert "It said “Hello, friend.”. First word after" in answer["message"]
+    assert answer["message"].endswith("It did not use the tool it was offered.")
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+    called = [
+        {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+    ]
+    server.replies = [server.chunks, called]
+    answer = tried(client, "/settings/providers/", kind=Kind.LLM, url=server.url, model="m", key=KEY)
+    assert answer["message"].endswith("It can use tools.")
+    server.refuses_tools = True
+    answer = tried(client, "/settings/providers/", kind=Kind.LLM, url=server.url, model="m", key=KEY)
+    assert answer["ok"]
+    assert "It refuses tools" in answer["message"]
+    server.refuses_tools = False
     server.chunks = []
     assert not tried(client, "/settings/providers/", kind=Kind.LLM, url=server.url, model="m")["ok"]
     server.status = 401

@@ -12,7 +12,11 @@ from avatars.engine.expression import Mood
 from avatars.engine.gestures import GESTURES
 from avatars.forms import CONSENT_TEXT, POINT_NAMES
 from avatars.models import Avatar, Build
+from realtime.agent import AgentSettings, Link
+from realtime.agent.tools import toolbox_for
 from realtime.worker import agent_settings
+from webapp.providers.endpoint import Endpoint
+from webapp.providers.refusals import note_refusal
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
@@ -203,7 +207,7 @@ TEXTS = {
     "longest_turn_s": "28",
     "visibility": "public",
 }
-NO_ROWS = {f"{rows}-{count}_FORMS": "0" for rows in ("pairs", "triggers") for count in ("TOTAL", "INITIAL")}
+NO_ROWS = {f"{rows}-{count}_FORMS": "0" for rows in ("pairs", "triggers", "links") for count in ("TOTAL", "INITIAL")}
 
 
 def test_changing_texts_leaves_the_files_alone(studio: Client, avatar: Avatar) -> None:
@@ -308,6 +312,70 @@ def test_words_that_can_set_nothing_off_are_refused(
     assert response.status_code == 422
     assert sentence in html.unescape(response.content.decode())
     assert not avatar.triggers.exists()
+
+
+def link(**fields: str) -> dict[str, str]:
+    return {
+        "links-TOTAL_FORMS": "1",
+        "links-0-title": "Opening hours",
+        "links-0-url": "https://a.example/b?c#d",
+        **fields,
+    }
+
+
+def test_what_it_can_do_and_show_is_kept(studio: Client, avatar: Avatar) -> None:
+    assert agent_settings(avatar).tools == frozenset()
+    switched_on = {"can_tell_time": "on", "can_calculate": "on", "can_hang_up": "on", "can_show_links": "on"}
+    assert studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS, **link(), **switched_on}).status_code == 302
+    avatar.refresh_from_db()
+    settings = agent_settings(avatar, time_zone="Asia/Tokyo")
+    assert settings.tools == {"time", "calculator", "hang_up", "link"}
+    assert settings.links == (Link("Opening hours", "https://a.example/b?c#d"),)
+    assert settings.time_zone == "Asia/Tokyo"
+    assert studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS}).status_code == 302
+    avatar.refresh_from_db()
+    assert avatar.tools == frozenset()
+
+
+def test_the_registry_and_the_studio_know_the_same_tools() -> None:
+    everything = AgentSettings(tools=frozenset(Avatar.TOOLS), links=(Link("a", "https://b.example"),))
+    assert {function["name"] for function in toolbox_for(everything).functions()} == set(Avatar.TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"links-0-url": "http://a.example"}, "has to begin with https://"),
+        ({"links-0-url": "javascript:alert(1)"}, "has to begin with https://"),
+        ({"links-0-url": "https://"}, "no address of a page"),
+        ({"links-0-url": "https://a b.example"}, "no address of a page"),
+        ({"links-0-url": "https://a.example:99999/"}, "no address of a page"),
+        ({"links-0-url": "https://me:secret@a.example/"}, "Leave names and passwords out"),
+        ({"links-0-url": "https://a.example/" + "x" * 500}, "at most 500"),
+        ({"links-0-title": " "}, "Give the link a title"),
+        (
+            {"links-TOTAL_FORMS": "2", "links-1-title": "opening HOURS", "links-1-url": "https://b.example"},
+            "same title",
+        ),
+        ({"links-TOTAL_FORMS": "21"}, "at most 20"),
+    ],
+)
+def test_links_that_lead_nowhere_are_refused(
+    studio: Client, avatar: Avatar, fields: dict[str, str], sentence: str
+) -> None:
+    response = studio.post(f"/studio/{avatar.code}/", {**TEXTS, **NO_ROWS, **link(**fields)})
+    assert response.status_code == 422
+    assert sentence in html.unescape(response.content.decode())
+    assert not avatar.links.exists()
+
+
+def test_the_studio_says_where_tools_cannot_be_used(studio: Client, avatar: Avatar, settings: Any) -> None:
+    address = f"/studio/{avatar.code}/"
+    assert "The demo brain cannot use tools." in studio.get(address).content.decode()
+    settings.LLM_URL, settings.LLM_MODEL, settings.LLM_API_KEY = "https://llm.example/v1", "m", ""
+    assert "decides when to use" in studio.get(address).content.decode()
+    note_refusal(Endpoint("https://llm.example/v1", "m"))
+    assert "refused tools when it was last asked" in studio.get(address).content.decode()
 
 
 def test_all_that_is_wrong_is_said_at_once(studio: Client, avatar: Avatar) -> None:

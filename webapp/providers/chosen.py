@@ -49,6 +49,12 @@ def own(avatar: Any) -> Choice:
     return Choice(**chosen)
 
 
+def mind_of(avatar: Any) -> Choice:
+    """Return the choice that says who thinks for this avatar: its own, or that of all."""
+    choice = own(avatar)
+    return choice if choice.thinking else for_all()
+
+
 def demo_brain(avatar: Any) -> bool:
     """Tell whether the tiny model answers for this avatar that comes with Parlo."""
     return own(avatar).demo_brain and for_all().demo_brain

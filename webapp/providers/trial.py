@@ -15,6 +15,7 @@ logger = structlog.get_logger(__name__)
 Kind = Provider.Kind
 
 WITHIN_S: Final = 20.0
+TOOL_WITHIN_S: Final = 8.0
 SENTENCE: Final = "Hello, this is how I sound."
 SHOWN_LETTERS: Final = 120
 
@@ -70,9 +71,33 @@ async def _think(endpoint: Endpoint) -> Verdict:
         await model.close()
     if not text.strip():
         return Verdict(False, f"It answered after {_ms(started_s)} ms, and said nothing.")
-    return Verdict(
-        True, f"It said “{_shown(text)}”. First word after {first_ms} ms, the whole after {_ms(started_s)} ms."
-    )
+    words = f"It said “{_shown(text)}”. First word after {first_ms} ms, the whole after {_ms(started_s)} ms."
+    return Verdict(True, f"{words} {await _use_a_tool(endpoint)}")
+
+
+async def _use_a_tool(endpoint: Endpoint) -> str:
+    """Whether it calls a tool that it needs, in a sentence."""
+    from realtime.agent.protocols import AgentSettings, ProviderError, ReplyCutShort
+    from realtime.agent.providers.openai_llm import OpenAiLanguageModel
+    from realtime.agent.tools import ToolCall, toolbox_for
+
+    model = OpenAiLanguageModel(endpoint, most_tokens=200)
+    offered = toolbox_for(AgentSettings(tools=frozenset({"time"}))).functions()
+    called = False
+    question = {"role": "user", "content": "What time is it? Look at the clock with your tool."}
+    try:
+        async with asyncio.timeout(TOOL_WITHIN_S):
+            async for part in model.reply_or_call([question], offered, may_call=True):
+                called = called or isinstance(part, ToolCall)
+    except TimeoutError:
+        return "With a tool in its hands it took too long."
+    except (ProviderError, ReplyCutShort):
+        return "With a tool in its hands it failed."
+    finally:
+        await model.close()
+    if not model.calls_tools:
+        return "It refuses tools, so avatars can do little with it besides talking."
+    return "It can use tools." if called else "It did not use the tool it was offered."
 
 
 async def _speak(endpoint: Endpoint) -> Verdict:

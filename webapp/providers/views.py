@@ -30,6 +30,7 @@ from webapp.providers.endpoint import PARTS, Choice, Endpoint
 from webapp.providers.forms import ProviderForm, whisper_base_installed
 from webapp.providers.models import Download, Provider
 from webapp.providers.nearby import Nearby, find_nearby
+from webapp.providers.refusals import refuses_tools
 from webapp.providers.sealing import SealBroken
 from webapp.providers.trial import Verdict, try_out
 
@@ -63,6 +64,7 @@ def brain(request: HttpRequest) -> HttpResponse:
     context = {
         **state,
         "nearby": async_to_sync(find_nearby)(),
+        "tools_refused": refuses_tools(state["choice"]),
         "silent": here and not brain_ready(brain_url(settings.BRAIN_PORT)),
         "memory_gb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9,
     }

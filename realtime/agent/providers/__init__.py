@@ -122,7 +122,8 @@ def _limits(choice: Choice) -> dict[str, Any]:
 def _brain(port: int, choice: Choice) -> LanguageModel:
     tokens, options = (LOCAL_TOKENS, LOCAL_OPTIONS) if choice.demo_brain else (BRAIN_TOKENS, BRAIN_OPTIONS)
     endpoint = Endpoint(brain_url(port), MODEL_NAME, address="that the brain runs")
-    return OpenAiLanguageModel(endpoint, most_tokens=tokens, read_ahead=True, **options)
+    # The tiny model would only stumble over tools.
+    return OpenAiLanguageModel(endpoint, most_tokens=tokens, read_ahead=True, tools=not choice.demo_brain, **options)
 
 
 # One client for each endpoint, whoever uses it: connections stay open from one answer to the next.

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, W
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
 from realtime.agent.protocols import ProviderError, Samples
 from realtime.agent.providers.remote import AddressRefused, public_address
+from realtime.agent.tools import ToolCall
 from webapp.providers.endpoint import Endpoint
 
 WHAT: Final = "The speech-to-speech model"
@@ -25,6 +26,7 @@ LARGEST_EVENT_BYTES: Final = 8 * 1024 * 1024
 REFUSED: Final = frozenset({401, 403})
 BUSY: Final = 429
 DEFAULT_VOICE: Final = "marin"
+MOST_CALLS: Final = 4
 
 
 def websocket_url(endpoint: Endpoint) -> str:
@@ -42,8 +44,8 @@ class RealtimeLine:
         self._endpoint = endpoint
         self._socket: ClientConnection | None = None
 
-    async def open(self, instructions: str) -> None:
-        """Connect, say who the avatar is, and wait until the server has understood."""
+    async def open(self, instructions: str, functions: Sequence[dict[str, Any]] = ()) -> None:
+        """Connect, say who the avatar is and what it can do, and wait until the server has understood."""
         check = f"{self._endpoint.who} {self._endpoint.address}."
         url = websocket_url(self._endpoint)
         more: dict[str, Any] = {}
@@ -77,7 +79,7 @@ class RealtimeLine:
             raise ProviderError(f"{WHAT} did not let a conversation begin. {check}") from error
         except (httpx2.HTTPError, OSError, InvalidHandshake, InvalidURI, ValueError, WebSocketException) as error:
             raise ProviderError(f"{WHAT} cannot be reached. {check}") from error
-        await self.send(type="session.update", session=self._session(instructions))
+        await self.send(type="session.update", session=self._session(instructions, functions))
         try:
             async with asyncio.timeout(READY_WITHIN_S):
                 async for event in self.events():
@@ -89,7 +91,8 @@ class RealtimeLine:
             raise ProviderError(f"{WHAT} did not answer in time.") from error
         raise ProviderError(f"{WHAT} hung up.")
 
-    def _session(self, instructions: str) -> dict[str, Any]:
+    def _session(self, instructions: str, functions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        tools = {"tools": [{"type": "function", **function} for function in functions]} if functions else {}
         sound = {"type": "audio/pcm", "rate": SAMPLE_RATE_HZ}
         return {
             "type": "realtime",
@@ -103,6 +106,7 @@ class RealtimeLine:
                 },
                 "output": {"format": sound, "voice": self._endpoint.voice or DEFAULT_VOICE},
             },
+            **tools,
         }
 
     async def send(self, **event: Any) -> None:
@@ -148,6 +152,19 @@ def sound_of(event: dict[str, Any]) -> Samples:
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise ProviderError(f"{WHAT} sent sound that cannot be understood.") from error
     return np.frombuffer(data[: len(data) - len(data) % 2], "<i2").astype(np.float32) / np.float32(32768)
+
+
+def calls_of(response: Any) -> list[tuple[str, ToolCall]]:
+    """The calls that a finished response makes, each with the server's name for it. Nothing of it is believed."""
+    output = response.get("output") if isinstance(response, dict) else None
+    calls = []
+    for item in output if isinstance(output, list) else ():
+        if not isinstance(item, dict) or item.get("type") != "function_call":
+            continue
+        name, call_id, written = item.get("name"), item.get("call_id"), item.get("arguments")
+        if isinstance(name, str) and isinstance(call_id, str):
+            calls.append((call_id, ToolCall(name, written if isinstance(written, str) else "")))
+    return calls[:MOST_CALLS]
 
 
 async def try_line(endpoint: Endpoint) -> None:

@@ -14,6 +14,6 @@ for (const root of document.querySelectorAll("[data-rows]")) {
     list.append(row);
     total.value = Number(total.value) + 1;
     add.hidden = Number(total.value) >= most;
-    row.querySelector("textarea").focus();
+    row.querySelector("textarea, input:not([type=hidden])").focus();
   });
 }

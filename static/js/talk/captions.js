@@ -63,6 +63,13 @@ export class Captions {
     );
   }
 
+  /** A link that the avatar shows, under what it says with it. */
+  link({ turn, anchor }) {
+    const entry = this.entry("avatar", turn, "");
+    entry.item.append(anchor);
+    this.follow();
+  }
+
   interrupted({ turn, text }) {
     const entry = this.entries.get(this.key("avatar", turn));
     this.avatarLine.textContent = "";

@@ -4,6 +4,7 @@ import { Captions } from "./captions.js";
 import { Conversation, PHASE } from "./conversation.js";
 import { Debug } from "./debug.js";
 import { Devices } from "./devices.js";
+import { LinkCard } from "./card.js";
 import { Meter } from "./meter.js";
 import { Microphone } from "./microphone.js";
 import { PushToTalk } from "./push.js";
@@ -38,7 +39,7 @@ const debug = new Debug({ turns: $("debug-turns"), connection: $("debug-connecti
 export const conversation = new Conversation({
   url: socketUrl(config.ws_url),
   track: () => microphone.track,
-  introduction: () => introduction(),
+  introduction: () => ({ time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "", ...introduction() }),
   gone: config.gone,
 });
 const devices = new Devices({
@@ -50,6 +51,7 @@ const devices = new Devices({
   onMicrophone: changeMicrophone,
 });
 const push = new PushToTalk({ button: $("push"), words: $("push-words"), choice: $("push-to-talk"), root, say: (message) => conversation.say(message) });
+const card = new LinkCard({ place: $("card"), keep: (link) => captions.link(link) });
 const events = [];
 let wakeLock = null;
 let introduction = () => ({});
@@ -184,6 +186,7 @@ function showPhase({ phase, sentence }) {
   $("message").disabled = $("send").disabled = !live;
   if (phase === PHASE.RECONNECTING) notice(sentence);
   else if (over || (live && microphone.track)) notice("");
+  if (phase === PHASE.CONNECTING) card.hide();
   if (!live) {
     root.removeAttribute("data-picture");
     captions.pause();
@@ -206,6 +209,7 @@ const MESSAGES = {
   interrupted: (message) => captions.interrupted(message),
   latency: (message) => debug.latency(message),
   stats: (message) => debug.worker(message),
+  card: (message) => card.show(message),
   notice: ({ message }) => notice(message),
   error: ({ message }) => notice(message),
 };
