@@ -87,7 +87,7 @@ def between_marks(page: str, name: str, text: str) -> str:
 
 
 def main() -> None:
-    """Run what was asked for, and print the figures beside their targets."""
+    """Run what was asked for, and print the figures beside their targets, and the steps of a turn."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "names",
@@ -107,7 +107,7 @@ def main() -> None:
             runs.append(run(called))
             benches[called.partition(" ")[0]] = {**least_disturbed(runs), "runs": len(runs)}
             write(machine, benches)
-    print(tables.figures(benches))
+    print(tables.figures(benches), tables.turns(benches), sep="\n\n")
 
 
 if __name__ == "__main__":

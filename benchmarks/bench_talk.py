@@ -90,6 +90,9 @@ class TimedStage:
     def queued_ms(self) -> int:
         return max(0, int((self._until_s - time.monotonic()) * 1000))
 
+    def left_s(self, turn: int) -> float | None:
+        return self._begun_s if turn == self._turn else None
+
     def set_activity(self, activity: Activity) -> None:
         pass
 

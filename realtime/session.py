@@ -64,7 +64,8 @@ class Show:
         take = self._session.stage.performer.next(draw=tick.picture)
         samples = (np.clip(take.samples, -1, 1) * 32767).astype(np.int16)
         self.outlet.feed(tick, take.picture, samples)
-        self._session.count(spoken=self._session.stage.performer.playback.turn is not None)
+        turn = self._session.stage.performed(self.outlet.leaves_s(tick))
+        self._session.count(spoken=turn is not None)
 
     def failed(self, error: Exception) -> None:
         """End the session, in words."""

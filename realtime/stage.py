@@ -48,6 +48,7 @@ class LiveStage:
         self._cuts = 0
         self._preparing_ms = 0.0
         self._state: dict[str, Any] | None = None
+        self._leaving: tuple[int, float] | None = None
 
     def play(self, turn: int, speech: Speech) -> None:
         """Queue speech of a turn; it is worked out beside the event loop first."""
@@ -83,6 +84,18 @@ class LiveStage:
     def queued_ms(self) -> int:
         """How much waits to be said, in preparation or ready."""
         return self.performer.queued_ms + round(self._preparing_ms)
+
+    def performed(self, leaves_s: float) -> int | None:
+        """A frame was made that leaves at `leaves_s`: the turn it says something of. On the media thread."""
+        turn = self.performer.playback.turn
+        if turn is not None and (self._leaving is None or self._leaving[0] != turn):
+            self._leaving = (turn, leaves_s)
+        return turn
+
+    def left_s(self, turn: int) -> float | None:
+        """When the first frame that says something of a turn left, or leaves in a moment; None before it was made."""
+        leaving = self._leaving
+        return leaving[1] if leaving is not None and leaving[0] == turn else None
 
     def set_activity(self, activity: Activity) -> None:
         """How the avatar holds itself."""

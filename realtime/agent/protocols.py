@@ -133,6 +133,10 @@ class Stage(Protocol):
         """How much sound is waiting, including what is being prepared."""
         ...
 
+    def left_s(self, turn: int) -> float | None:
+        """When the first frame that says something of a turn left for the visitors; None before that is known."""
+        ...
+
     def set_activity(self, activity: Activity) -> None:
         """How the avatar should hold itself."""
         ...

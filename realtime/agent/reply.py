@@ -335,9 +335,9 @@ class Reply:
             over = recital.observe(mine, stage.queued_ms(), self.theatre.clock())
             for cue in recital.due():
                 stage.play_gesture(cue)
-            if mine and self.marks is not None and not self._seen:
+            if self.marks is not None and not self._seen and (left_s := stage.left_s(self.turn)) is not None:
                 self._seen = True
-                self.marks.mark(Mark.FIRST_FRAME, self.theatre.clock() - mine / 1000)
+                self.marks.mark(Mark.FIRST_FRAME, left_s)
                 self._send(self.marks.event(self.turn))
             caption = self.caption()
             if over or caption != self._caption:

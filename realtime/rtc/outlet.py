@@ -91,14 +91,18 @@ class Outlet:
         voice = [
             (
                 voice_encoder.encode(samples[start : start + SAMPLES_PER_PACKET], position + start),
-                tick.due_s + SENT_AFTER_S + start / SAMPLE_RATE_HZ,
+                self.leaves_s(tick) + start / SAMPLE_RATE_HZ,
             )
             for start in range(0, SAMPLES_PER_FRAME, SAMPLES_PER_PACKET)
         ]
         self._fed += 1
         # The loop is closed when a process ends in the middle of a frame.
         if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._push, face, tick.due_s + SENT_AFTER_S + PICTURE_AFTER_SOUND_S, voice)
+            self._loop.call_soon_threadsafe(self._push, face, self.leaves_s(tick) + PICTURE_AFTER_SOUND_S, voice)
+
+    def leaves_s(self, tick: Tick) -> float:
+        """When the sound of a frame begins to be sent; its picture is a moment later."""
+        return tick.due_s + SENT_AFTER_S
 
     def _encode_face(
         self, encoder: FaceEncoder, tick: Tick, picture: NDArray[np.uint8]

@@ -153,6 +153,7 @@ class FakeStage:
         self._queue: list[tuple[int, float]] = []
         self._turn: int | None = None
         self._heard_ms = 0.0
+        self._begun_s: dict[int, float] = {}
         self._now_s = self._time()
 
     @staticmethod
@@ -166,6 +167,7 @@ class FakeStage:
             turn, left_ms = self._queue[0]
             if turn != self._turn:
                 self._turn, self._heard_ms = turn, 0.0
+                self._begun_s.setdefault(turn, self._now_s - passed_ms / 1000)
             step_ms = min(left_ms, passed_ms)
             self._heard_ms += step_ms
             passed_ms -= step_ms
@@ -195,6 +197,10 @@ class FakeStage:
     def queued_ms(self) -> int:
         self._advance()
         return int(sum(left for _, left in self._queue))
+
+    def left_s(self, turn: int) -> float | None:
+        self._advance()
+        return self._begun_s.get(turn)
 
     def set_activity(self, activity: Activity) -> None:
         self.activities.append(activity)

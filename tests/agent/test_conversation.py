@@ -59,7 +59,8 @@ async def test_a_turn_is_heard_answered_and_timed() -> None:
         assert 180 <= marks["transcript"] <= 220
         assert 280 <= marks["first_token"] <= 320
         assert 350 <= marks["turn_decided"] <= 390
-        assert marks["first_audio"] <= marks["first_frame"] <= 700
+        # The stage of these tests begins at once.
+        assert marks["first_audio"] == marks["first_frame"] <= 700
         assert talk.stage.states() == ["listening", "thinking", "speaking", "listening"]
 
 

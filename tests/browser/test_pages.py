@@ -205,3 +205,40 @@ def test_push_to_talk_by_button_and_by_space_bar_is_remembered(staged: Page) -> 
     wait_until(staged, f"{said} === 6")
     staged.reload()
     assert staged.is_checked("#push-to-talk")
+
+
+def test_the_last_turns_are_shown_as_a_waterfall(staged: Page) -> None:
+    trouble: list[str] = []
+    watch_for_trouble(staged, trouble)
+    staged.click("#talk")
+    staged.wait_for_selector("[data-picture]", timeout=20_000)
+    wait_until(staged, "window.fakeServer.channel?.readyState === 'open'")
+    marks = {
+        "speech_end": 0,
+        "transcript": 260,
+        "turn_decided": 350,
+        "first_token": 300,
+        "first_audio": 600,
+        "first_frame": 640,
+    }
+    for turn in range(1, 13):
+        staged.evaluate("(event) => window.fakeServer.say(event)", {"type": "latency", "turn": turn, "marks": marks})
+    staged.click("#debug-toggle")
+    rows = staged.locator(".turn-bars li:not(.axis)")
+    expect(rows).to_have_count(10)
+    expect(rows.first).to_contain_text("640 ms")
+    track, words, thought = (
+        rows.first.locator(part).bounding_box()
+        for part in (".track", "[data-step=transcript]", "[data-step=first_token]")
+    )
+    assert track is not None
+    assert words is not None
+    assert thought is not None
+    assert words["width"] == pytest.approx(track["width"] * 260 / 640, abs=2)
+    # Thought of before the turn was over: a bar of its own all the same, behind that of the words.
+    assert thought["x"] == pytest.approx(words["x"] + words["width"], abs=2)
+    staged.click("#debug summary")
+    expect(staged.locator("#debug tbody tr").first.locator("th, td")).to_have_text(
+        ["12", "260", "350", "300", "600", "640"]
+    )
+    assert trouble == []

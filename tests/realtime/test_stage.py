@@ -118,6 +118,16 @@ async def test_what_is_in_preparation_counts_as_queued(stage: Stage) -> None:
     assert stage.live.queued_ms() == 0
 
 
+async def test_it_is_known_when_the_first_frame_of_a_turn_left(stage: Stage) -> None:
+    for turn, leaves_s in ((None, 1.0), (4, 1.04), (4, 1.08), (None, 1.12), (4, 1.16)):
+        stage.actor.playback = Playback(turn, 0.0)
+        assert stage.live.performed(leaves_s) == turn
+    assert (stage.live.left_s(4), stage.live.left_s(5)) == (1.04, None)
+    stage.actor.playback = Playback(5, 40.0)
+    stage.live.performed(1.2)
+    assert (stage.live.left_s(4), stage.live.left_s(5)) == (None, 1.2)
+
+
 async def test_an_interruption_drops_what_is_in_preparation(stage: Stage) -> None:
     stage.busy()
     stage.live.play(1, speech("one"))

@@ -1,13 +1,15 @@
 // Measurements for whoever wants to know where the time goes.
 
-const TURNS_SHOWN = 4;
+const TURNS_SHOWN = 10;
 const STEPS = [
-  ["turn_decided", "noticed you finished"],
-  ["transcript", "wrote down your words"],
-  ["first_token", "began to think of words"],
-  ["first_audio", "began to voice them"],
-  ["first_frame", "first frame sent"],
+  { name: "transcript", words: "wrote down your words", short: "Words" },
+  { name: "turn_decided", words: "took your turn for over", short: "End" },
+  { name: "first_token", words: "thought of the first words", short: "Thought" },
+  { name: "first_audio", words: "had a voice for them", short: "Voice" },
+  { name: "first_frame", words: "sent the first frame", short: "Frame" },
 ];
+const TICKS_MS = [50, 100, 200, 500, 1000, 2000, 5000];
+const MOST_TICKS = 5;
 
 export class Debug {
   constructor({ turns, connection, worker }) {
@@ -20,8 +22,8 @@ export class Debug {
 
   latency({ turn, marks }) {
     this.measured = [{ turn, marks }, ...this.measured.filter((other) => other.turn !== turn)].slice(0, TURNS_SHOWN);
-    const longest = Math.max(1, ...this.measured.flatMap((one) => Object.values(one.marks)).filter(Number.isFinite));
-    this.turns.replaceChildren(...this.measured.map((one) => waterfall(one, longest)));
+    const open = this.turns.querySelector("details")?.open ?? false;
+    this.turns.replaceChildren(legend(), chart(this.measured), numbers(this.measured, open));
   }
 
   worker({ type: _, ...values }) {
@@ -70,37 +72,74 @@ export class Debug {
   }
 }
 
-function waterfall({ turn, marks }, longest) {
-  const block = document.createElement("div");
-  block.className = "turn";
-  const reached = STEPS.filter(([name]) => Number.isFinite(marks[name]));
-  const head = document.createElement("p");
-  head.className = "turn-head";
-  head.append(`Turn ${turn}`, Object.assign(document.createElement("b"), { textContent: `${Math.round(marks[reached.at(-1)?.[0]] || 0)} ms` }));
-  const list = document.createElement("ol");
-  let from = 0;
-  for (const [name, words] of reached) {
-    const to = marks[name];
-    const step = document.createElement("li");
-    step.dataset.step = name;
-    const bar = document.createElement("i");
-    bar.style.setProperty("--from", (Math.min(from, to) / longest).toFixed(4));
-    bar.style.setProperty("--span", (Math.abs(to - from) / longest).toFixed(4));
-    step.append(Object.assign(document.createElement("span"), { textContent: words }), bar, `${Math.round(to)} ms`);
-    list.append(step);
-    from = to;
-  }
-  block.append(head, list);
-  return block;
+/** The steps that a turn came to, in the order in which they happened. */
+function reached(marks) {
+  return STEPS.filter(({ name }) => Number.isFinite(marks[name])).sort((one, other) => marks[one.name] - marks[other.name]);
+}
+
+function legend() {
+  return make("ul", { className: "steps" }, ...STEPS.map(({ name, words }) => dyed(make("li", {}, words), name)));
+}
+
+/** A row for each turn, to one scale. Each bar lasts from the step before to its own. */
+function chart(measured) {
+  const longest = Math.max(1, ...measured.flatMap(({ marks }) => reached(marks).map(({ name }) => marks[name])));
+  const tick = TICKS_MS.find((ms) => longest / ms <= MOST_TICKS) ?? TICKS_MS.at(-1);
+  const rows = measured.map(({ turn, marks }) => {
+    let from = 0;
+    const bars = reached(marks).map(({ name, words }) => {
+      const bar = dyed(make("i", { title: `${words}: ${Math.round(marks[name])} ms` }), name);
+      place(bar, from / longest, (marks[name] - from) / longest);
+      from = marks[name];
+      return bar;
+    });
+    return make("li", {}, make("span", {}, String(turn)), make("span", { className: "track" }, ...bars), make("b", {}, `${Math.round(from)} ms`));
+  });
+  const labels = Array.from({ length: Math.floor(longest / tick) }, (_, i) => {
+    const label = make("span", {}, String((i + 1) * tick));
+    place(label, ((i + 1) * tick) / longest, 0);
+    return label;
+  });
+  const axis = make("li", { className: "axis" }, make("span"), make("span", { className: "track" }, ...labels), make("span", {}, "ms"));
+  const list = make("ol", { className: "turn-bars" }, ...rows, axis);
+  list.style.setProperty("--tick", (tick / longest).toFixed(4));
+  // The same is told by the table, in words.
+  list.setAttribute("aria-hidden", "true");
+  return list;
+}
+
+function numbers(measured, open) {
+  const head = make("tr", {}, ...["Turn", ...STEPS.map(({ short }) => short)].map((words) => make("th", { scope: "col" }, words)));
+  const rows = measured.map(({ turn, marks }) =>
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, String(turn)),
+      ...STEPS.map(({ name }) => make("td", {}, Number.isFinite(marks[name]) ? String(Math.round(marks[name])) : "–")),
+    ),
+  );
+  const table = make("table", {}, make("caption", {}, "Milliseconds after the end of your sentence"), make("thead", {}, head), make("tbody", {}, ...rows));
+  return make("details", { open }, make("summary", {}, "In numbers"), table);
+}
+
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+function dyed(element, step) {
+  element.dataset.step = step;
+  return element;
+}
+
+function place(element, from, span) {
+  element.style.setProperty("--from", from.toFixed(4));
+  element.style.setProperty("--span", span.toFixed(4));
 }
 
 function fill(list, rows) {
-  list.replaceChildren(
-    ...rows.flatMap(([name, value]) => [
-      Object.assign(document.createElement("dt"), { textContent: name }),
-      Object.assign(document.createElement("dd"), { textContent: value }),
-    ]),
-  );
+  list.replaceChildren(...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 }
 
 const rounded = (value) => (typeof value === "number" ? String(Math.round(value * 10) / 10) : String(value));
