@@ -2,6 +2,8 @@
 
 const DISCONNECTED_LOST_MS = 2000;
 const CONNECT_LOST_MS = 12000;
+// Sound begins with a buffer about so long. Pictures that are shown at once are so much ahead of it, and the browser takes 20 s to see to that.
+const PICTURE_BUFFER_MS = 80;
 
 /**
  * One peer connection; a new one is made for each attempt, since the server knows no ICE restart.
@@ -19,6 +21,7 @@ export class Peer extends EventTarget {
     this.audio = this.connection.addTransceiver("audio", { direction: "recvonly" });
     this.video = this.connection.addTransceiver("video", { direction: "recvonly" });
     preferH264(this.video);
+    if ("jitterBufferTarget" in RTCRtpReceiver.prototype) this.video.receiver.jitterBufferTarget = PICTURE_BUFFER_MS;
     this.channel = this.connection.createDataChannel("parlo", { ordered: true });
     this.channel.addEventListener("open", () => this.fire("open"));
     this.channel.addEventListener("message", (event) => this.fire("message", JSON.parse(event.data)));
