@@ -21,6 +21,7 @@ from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
 from realtime.agent.instruction import instructed
 from realtime.agent.latency import Mark, TurnMarks
+from realtime.agent.notes import NoteTaker
 from realtime.agent.protocols import (
     HEARING_RATE_HZ,
     AgentSettings,
@@ -66,6 +67,7 @@ class Agent:
         clock: Clock = time.monotonic,
         turns: int = 0,
     ) -> None:
+        bare_mind = providers.language_model
         providers = instructed(providers, settings)
         self._greeting = settings.greeting.strip()
         self._providers = providers
@@ -75,8 +77,9 @@ class Agent:
         self._bearing = Bearing(stage)
         self._played = PlayedSound()
         self._dialogue = Dialogue(
-            (short_prompt if providers.small_model else system_prompt)(settings), providers.history_letters
+            (short_prompt if providers.small_model else system_prompt)(settings), providers.history_tokens
         )
+        self._notes = NoteTaker(self._dialogue, bare_mind, providers.language_model, self._tasks.spawn, clock)
         self._triggers = Triggers(settings.triggers)
         self._standby = Standby(clock)
         theatre = Theatre(
@@ -102,7 +105,7 @@ class Agent:
             return
         self._started = True
         self._bearing.be(Activity.IDLE)
-        self._tasks.spawn(self._watch_microphone())
+        self._tasks.spawn(self._watch())
         if self._greeting:
             self._say(self._greeting)
 
@@ -217,6 +220,7 @@ class Agent:
         if not self._speaker.take_back(turn, ears.turn_taking.voice_ms):
             self._speaker.cut(turn)
         self._turn = turn
+        self._notes.stop()
         self._bearing.be(Activity.LISTENING)
         if self._preparing is None or self._preparing.done():
             self._preparing = self._tasks.spawn(self._providers.language_model.prepare(self._dialogue.prompt()))
@@ -350,10 +354,16 @@ class Agent:
             self._bearing.be(Activity.IDLE)
             self._answer_next()
 
-    async def _watch_microphone(self) -> None:
-        """A microphone that is switched off in the middle of a sentence sends nothing at all: take that for silence."""
+    async def _watch(self) -> None:
+        """A microphone that is switched off in the middle of a sentence sends nothing at all: take that for silence.
+
+        And whenever nobody waits for an answer, what was said longer ago becomes notes.
+        """
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
+            # The tiny model only garbles what it is to note.
+            if self._turn is None and not self._speaker.thinking and not self._providers.small_model:
+                self._notes.consider()
             for talker, ears in list(self._ears.items()):
                 missing_s = self._clock() - ears.heard_s
                 if ears.turn_taking.speaking and missing_s > STARVED_AFTER_S:
@@ -423,6 +433,7 @@ class Agent:
     # Small things
 
     def _think_and_answer(self, turn: UserTurn) -> None:
+        self._notes.stop()
         turn.marks.restart(self._clock())
         turn.marks.mark(Mark.TRANSCRIPT)
         turn.marks.mark(Mark.TURN_DECIDED)

@@ -1,10 +1,11 @@
 """What was said so far, as the language model is told it. Of the avatar's words only those that were heard."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from avatars.engine.gestures import GESTURES
 from realtime.agent.protocols import AgentSettings, Attributed, Message
+from realtime.agent.tokens import tokens_in
 
 PERSONA_LETTERS: Final = 4000
 SHORT_PERSONA_LETTERS: Final = 300
@@ -14,6 +15,11 @@ RULES: Final = (
     " No lists, no emoji, no markdown."
     f" Your face can move: where it fits, write one of {GESTURE_WORDS} in front of a sentence. No other stage directions."
 )
+
+NOTES: Final = "Your notes of what was said before:"
+# Of what a model is told: above this share the oldest turns are folded, down to that one.
+FOLDED_ABOVE: Final = 0.8
+KEPT: Final = 0.4
 
 SEVERAL: Final = (
     "You meet several people at once. Each of their messages begins with the name of the person who says it."
@@ -47,11 +53,15 @@ def short_prompt(settings: AgentSettings) -> str:
 
 
 class Dialogue:
-    """The turns of one conversation, in memory only."""
+    """The turns of one conversation, in memory only. history_tokens: how much of it a model is told again each turn.
 
-    def __init__(self, system: str, history_letters: int) -> None:
-        self._system: Message = {"role": "system", "content": system}
-        self._budget = history_letters
+    notes: what is kept of turns that were folded.
+    """
+
+    def __init__(self, system: str, history_tokens: int) -> None:
+        self.notes = ""
+        self._who = system
+        self._budget = history_tokens
         self._said: list[Message] = []
 
     def prompt(self, user_text: str | None = None, name: str = "") -> list[Message]:
@@ -61,11 +71,11 @@ class Dialogue:
         asked. name: theirs, where the model has to know who said it.
         """
         kept: list[Message] = []
-        letters = 0
+        tokens = 0
         for message in reversed(list(_joined(self._said))):
-            letters += len(message["content"])
+            tokens += tokens_in(message["content"])
             # What was not answered yet belongs to what is said now.
-            if letters > self._budget and (kept or message["role"] == "assistant"):
+            if tokens > self._budget and (kept or message["role"] == "assistant"):
                 break
             kept.append(message)
         kept.reverse()
@@ -73,7 +83,39 @@ class Dialogue:
         while kept and kept[0]["role"] == "assistant":
             kept.pop(0)
         new: list[Message] = [] if user_text is None else [{"role": "user", "content": _line(user_text, name)}]
-        return [self._system, *_joined([*kept, *new])]
+        system: Message = {"role": "system", "content": self._who}
+        if self.notes:
+            system["content"] += f"\n{NOTES} {self.notes}"
+        return [system, *_joined([*kept, *new])]
+
+    def said(self) -> list[Message]:
+        """The turns that are not folded."""
+        return list(self._said)
+
+    def overflowing(self) -> list[Message]:
+        """The oldest turns, where all of them are about to be more than a model is told; empty as long as they are not.
+
+        What remains is half of that, so that the beginning of what is told changes rarely; it begins with what somebody
+        says, and holds an answer, which may still be taken up again.
+        """
+        tokens = [tokens_in(message["content"]) for message in self._said]
+        left = sum(tokens)
+        if left <= self._budget * FOLDED_ABOVE:
+            return []
+        fold = 0
+        for place, (message, count) in enumerate(zip(self._said, tokens, strict=True)):
+            if message["role"] == "user" and any(later["role"] == "assistant" for later in self._said[place:]):
+                fold = place
+                if left <= self._budget * KEPT:
+                    break
+            left -= count
+        return self._said[:fold]
+
+    def fold(self, turns: Sequence[Message], notes: str) -> None:
+        """Keep notes in place of the oldest turns, unless these have changed meanwhile."""
+        if self._said[: len(turns)] == list(turns):
+            del self._said[: len(turns)]
+            self.notes = notes
 
     def user_said(self, text: str, name: str = "") -> None:
         """The turn of the user of this name is over."""

@@ -167,7 +167,7 @@ class Providers:
     fallback_ears, fallback_minds, fallback_voices: asked in this order when the first fails. The local voice is the last
     of the voices, unless it is the first already: there is always one that can apologise.
     small_model: a few words of instruction must do. reply_sentences: a reply is cut after so many.
-    history_letters: how much of the conversation the model is told again each turn. knowledge_letters: and how much of
+    history_tokens: how much of the conversation the model is told again each turn. knowledge_letters: and how much of
     what the avatar knows from files.
     demo_brain, fallback_demo: whether the tiny model thinks, or would where the first mind fails.
     conversing: where speech goes in and comes out, in place of ears, mind and voice; None is the usual way.
@@ -184,7 +184,7 @@ class Providers:
     fallback_voices: tuple[TextToSpeech, ...] = ()
     small_model: bool = False
     reply_sentences: int = 6
-    history_letters: int = 6000
+    history_tokens: int = 1500
     knowledge_letters: int = 1500
     demo_brain: bool = False
     fallback_demo: bool = False

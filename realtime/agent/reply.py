@@ -87,7 +87,7 @@ class Reply:
     turn: the number its sound carries. minds: who may think of it, in the order to ask them.
     marks: None where nobody waits for it, as with a greeting. shown_as: the turn that the page knows it by.
     before: what was said of it already, where it goes on after a cut. known: the pieces that are known already.
-    ends_call: the avatar hangs up when it was heard to its end.
+    ends_call: the avatar hangs up when it was heard to its end. thought_through: no more words will come.
     """
 
     theatre: Theatre
@@ -101,6 +101,7 @@ class Reply:
     before: str = ""
     known: Sequence[Passage] = ()
     ends_call: bool = False
+    thought_through: bool = False
     released_s: float | None = None
     task: asyncio.Task[None] | None = None
     _gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -214,6 +215,7 @@ class Reply:
         if failure is not None and failure.spoken:
             self._give(Passage(failure.spoken))
         self._pieces.put_nowait(None)
+        self.thought_through = True
 
     async def _ask(self, mind: LanguageModel) -> Failure | None:
         """Give out what one mind says. What went wrong, if anything; it is told then."""

@@ -50,6 +50,11 @@ class Speaker:
         return self._reply is not None
 
     @property
+    def thinking(self) -> bool:
+        """Whether a mind is still at work on what was let out."""
+        return self._reply is not None and not self._reply.thought_through
+
+    @property
     def answering(self) -> Talker | None:
         """Whom the avatar answers; None where it is silent or speaks to everybody."""
         return self._answers.talker if self._answers is not None else None

@@ -217,7 +217,7 @@ def test_prompts_say_that_there_are_several_only_where_there_are() -> None:
 
 
 def test_neighbouring_lines_keep_their_speakers() -> None:
-    dialogue = Dialogue("You are Ada.", 1000)
+    dialogue = Dialogue("You are Ada.", 250)
     dialogue.user_said("Hello.", "Ann")
     dialogue.user_said("Hi.", "Ben")
     (_, message) = dialogue.prompt("Well?", "Ann")
@@ -233,5 +233,5 @@ async def test_a_written_answer_is_found_whoever_asks(name: str) -> None:
             return np.array([[1.0, 0.0] if text == "When are you open?" else [0.0, 1.0] for text in texts], np.float32)
 
     written = WrittenAnswers(FakeLanguageModel(), [WrittenPair(("When are you open?",), "At night.")], Meaning())
-    messages = Dialogue("You are Ada.", 1000).prompt("When are you open?", name)
+    messages = Dialogue("You are Ada.", 250).prompt("When are you open?", name)
     assert [piece async for piece in written.reply(messages)] == ["At night."]

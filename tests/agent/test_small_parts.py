@@ -57,7 +57,7 @@ def test_marks_count_from_the_end_of_speech() -> None:
 
 
 def test_the_dialogue_alternates_and_begins_with_the_user() -> None:
-    dialogue = Dialogue("You are Ada.", 1000)
+    dialogue = Dialogue("You are Ada.", 250)
     dialogue.avatar_was_heard("Hello.")
     dialogue.user_said("One.")
     dialogue.user_said("Two.")
@@ -73,7 +73,7 @@ def test_the_dialogue_alternates_and_begins_with_the_user() -> None:
 
 
 def test_what_was_taken_back_is_gone() -> None:
-    dialogue = Dialogue("", 1000)
+    dialogue = Dialogue("", 250)
     dialogue.user_said("One.")
     dialogue.user_said("Two.")
     dialogue.take_back()
@@ -84,7 +84,7 @@ def test_what_was_taken_back_is_gone() -> None:
 
 
 def test_an_old_conversation_is_forgotten_from_its_beginning() -> None:
-    dialogue = Dialogue("", 60)
+    dialogue = Dialogue("", 15)
     for n in range(20):
         dialogue.user_said(f"Question {n}.")
         dialogue.avatar_was_heard(f"Answer {n}.")
@@ -96,7 +96,7 @@ def test_an_old_conversation_is_forgotten_from_its_beginning() -> None:
 
 
 def test_what_was_not_answered_is_never_forgotten() -> None:
-    dialogue = Dialogue("", 10)
+    dialogue = Dialogue("", 3)
     dialogue.avatar_was_heard("An answer that is longer than the budget.")
     dialogue.user_said("A question that is longer than the budget.")
     assert [m["content"] for m in dialogue.prompt("And?")[1:]] == ["A question that is longer than the budget. And?"]

@@ -37,7 +37,7 @@ MOST_CLIENTS: Final = 32
 
 # What the tiny local model can cope with: two sentences out, the last exchange in; what it said before it says again.
 LOCAL_TOKENS: Final = 60
-LOCAL_LIMITS: Final[dict[str, Any]] = {"small_model": True, "reply_sentences": 2, "history_letters": 200}
+LOCAL_LIMITS: Final[dict[str, Any]] = {"small_model": True, "reply_sentences": 2, "history_tokens": 50}
 LOCAL_OPTIONS: Final[dict[str, Any]] = {
     "temperature": 0.0,
     "extra_body": {"repeat_penalty": 1.05, "cache_prompt": True},
@@ -48,7 +48,7 @@ LOCAL_OPTIONS: Final[dict[str, Any]] = {
 BRAIN_LIMITS: Final[dict[str, Any]] = {
     "small_model": False,
     "reply_sentences": 4,
-    "history_letters": 3000,
+    "history_tokens": 750,
     "knowledge_letters": 900,
 }
 BRAIN_TOKENS: Final = 160
@@ -57,7 +57,7 @@ BRAIN_OPTIONS: Final[dict[str, Any]] = {"temperature": 0.6, "extra_body": {"cach
 FAR_LIMITS: Final[dict[str, Any]] = {
     "small_model": False,
     "reply_sentences": 6,
-    "history_letters": 6000,
+    "history_tokens": 1500,
     "knowledge_letters": 1500,
 }
 

@@ -17,7 +17,9 @@ from webapp.providers.downloading import Downloader
 from webapp.providers.endpoint import Choice
 
 SLOTS: Final = 2
-CONTEXT_TOKENS_PER_SLOT: Final = 2048
+# A larger model is told its tools, its notes and passages of files besides the conversation.
+CONTEXT_TOKENS_PER_SLOT: Final = 3072
+DEMO_CONTEXT_TOKENS_PER_SLOT: Final = 2048
 CACHE_MIB: Final = 64
 LOOK_EVERY_S: Final = 1.0
 
@@ -53,7 +55,12 @@ class Command(BaseCommand):
             except BrainMissing as error:
                 raise CommandError(str(error)) from error
             # Held until the end: the server stops when nothing refers to it any more.
-            server = _serve(str(path), port, threads=1 if choice.demo_brain else larger_threads())
+            server = _serve(
+                str(path),
+                port,
+                threads=1 if choice.demo_brain else larger_threads(),
+                context_tokens=DEMO_CONTEXT_TOKENS_PER_SLOT if choice.demo_brain else CONTEXT_TOKENS_PER_SLOT,
+            )
             self.stdout.write(f"The local brain is ready: {path.name} at {server.listening_address}/v1")
         downloads.start()
         while signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, LOOK_EVERY_S) is None:
@@ -81,7 +88,7 @@ def larger_threads() -> int:
     return max(1, (os.cpu_count() or 1) // 2)
 
 
-def _serve(model: str, port: int, *, threads: int) -> Any:
+def _serve(model: str, port: int, *, threads: int, context_tokens: int) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -90,7 +97,7 @@ def _serve(model: str, port: int, *, threads: int) -> Any:
     params.hostnames = [HOST]
     params.port = port
     params.n_parallel = SLOTS
-    params.n_ctx = SLOTS * CONTEXT_TOKENS_PER_SLOT
+    params.n_ctx = SLOTS * context_tokens
     # For the tiny model one is fastest: two threads on two shared cores wait for each other.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_threads_http = SLOTS + 2
