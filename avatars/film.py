@@ -17,8 +17,9 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from avatars.engine.controls import FRAME_RATE_HZ
-from avatars.engine.face import Rig, renderer_of
+from avatars.engine.face import Rig
 from avatars.engine.gestures import find_gesture
+from avatars.engine.mouth_network import painting_renderer
 from avatars.engine.performer import Activity, Line, Mood, Performer, Take
 from avatars.engine.portrait import Portrait
 from avatars.engine.speech import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Speech
@@ -104,7 +105,7 @@ def _filmed(
     mood: Mood,
     cues: Sequence[Cue],
 ) -> Filmed:
-    performer = Performer(renderer_of(Rig.from_portrait(portrait)), SEED)
+    performer = Performer(painting_renderer(Rig.from_portrait(portrait)), SEED)
     performer.set_mood(mood)
     line = Line.prepare(speech, SEED) if speech is not None else None
     if line is not None:

@@ -9,7 +9,8 @@ from typing import Final
 
 from django.core.files.storage import default_storage
 
-from avatars.engine.face import Rig, renderer_of
+from avatars.engine.face import Rig
+from avatars.engine.mouth_network import painting_renderer
 from avatars.imx import open_imx
 
 KEPT: Final = 8
@@ -57,5 +58,5 @@ def _load(imx_name: str) -> Rig:
 def _rig_of(path: Path) -> Rig:
     rig = Rig.from_portrait(open_imx(path).portrait())
     # What its renderers share is worked out for the first one: here, and not on the event loop when a session begins.
-    renderer_of(rig)
+    painting_renderer(rig)
     return rig

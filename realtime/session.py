@@ -12,8 +12,9 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from avatars.engine.face import Rig, renderer_of
+from avatars.engine.face import Rig
 from avatars.engine.gestures import UnknownGesture
+from avatars.engine.mouth_network import painting_renderer
 from avatars.engine.performer import Performer
 from realtime.agent import AgentSettings, Cue, Providers, agent_for
 from realtime.frames import FrameThread
@@ -102,7 +103,7 @@ class Session:
         self._backstage = backstage
         self._ended = ended
         self._left = left
-        performer = Performer(renderer_of(rig), seed=session_id.int % 2**32)
+        performer = Performer(painting_renderer(rig), seed=session_id.int % 2**32)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush, self._hang_up)
         self._name = settings.name
         self.stage.take_on(temperament or Temperament())

@@ -28,6 +28,18 @@ AHEAD: Final = 2
 Picture = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnMouth:
+    """What was learnt of how a person's own mouth looks.
+
+    network: ONNX, from the box of a drawn mouth to what has to be changed in it. gain: how much wider lips have to be
+    drawn to be seen, after that, as far open as they were asked to be.
+    """
+
+    network: bytes
+    gain: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Footage:
     """The moving picture behind a portrait.
@@ -36,13 +48,15 @@ class Footage:
     is followed by the first without a seam. poses: (frames, 2, 3) float32, the similarity from the portrait's pixels to
     those of each picture as far as the mouth is concerned; the first is the portrait's own. blur_px: how soft its
     pictures are, as the sigma of a Gaussian; what is drawn into them is made as soft. inside: (4,) float32, a scale and
-    an offset of B, G and R that bring a drawn inside of the mouth to the person's own colours, or None.
+    an offset of B, G and R that bring a drawn inside of the mouth to the person's own colours, or None. mouth: what
+    paints the person's own mouth over the drawn one, or None.
     """
 
     packets: tuple[bytes, ...]
     poses: NDArray[np.float32]
     blur_px: float = 0.0
     inside: NDArray[np.float32] | None = None
+    mouth: OwnMouth | None = None
 
     def __len__(self) -> int:
         return len(self.packets)

@@ -24,6 +24,7 @@ TEXT_MAX: Final = 2000
 BLUR_MAX_PX: Final = 16.0
 INSIDE_COUNT: Final = 4
 INSIDE_MAX: Final = 255.0
+GAIN: Final = (1.0, 1.5)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -38,7 +39,7 @@ class SourceKind(StrEnum):
 
 
 class MemberName(StrEnum):
-    """The members of a file besides the two that open it; the last three came with version 2."""
+    """The members of a file besides the two that open it; the last four came with version 2."""
 
     PICTURE = "picture.png"
     MATTE = "matte.png"
@@ -49,6 +50,7 @@ class MemberName(StrEnum):
     FOOTAGE = "footage.h264"
     POSES = "poses.npy"
     TEETH = "teeth.png"
+    MOUTH = "mouth.onnx"
 
 
 REQUIRED: Final = frozenset(
@@ -68,11 +70,13 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class MovingPicture:
     """The footage of a face from a video: how many pictures it has, their softness, the colours inside the mouth: a
-    scale, and an offset of B, G and R; see `Footage`."""
+    scale, and an offset of B, G and R; how much wider lips are drawn for the network that paints them, where there is
+    one; see `Footage`."""
 
     frames: int
     blur_px: float
     inside: tuple[float, ...] | None = None
+    gain: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,9 @@ class Manifest:
             moving=None if moving is None else _moving(moving),
             members={name: _member(one) for name, one in content["members"].items()},
         )
+        gain = None if manifest.moving is None else manifest.moving.gain
+        if (MemberName.MOUTH in manifest.members) is not (gain is not None):
+            raise ValueError("gain")
         if manifest.version != version or (MemberName.FOOTAGE in manifest.members) is not (moving is not None):
             raise ValueError("version")
         return manifest
@@ -200,7 +207,10 @@ def _moving(value: dict[str, Any]) -> MovingPicture:
         inside = tuple(float(one) for one in inside)
         if len(inside) != INSIDE_COUNT or not all(abs(one) <= INSIDE_MAX for one in inside):
             raise ValueError(inside)
-    return MovingPicture(_whole(value["frames"], 2, FRAMES_MAX), blur_px, inside)
+    gain = value.get("gain")
+    if gain is not None and not GAIN[0] <= (gain := float(gain)) <= GAIN[1]:
+        raise ValueError(gain)
+    return MovingPicture(_whole(value["frames"], 2, FRAMES_MAX), blur_px, inside, gain)
 
 
 def _text(value: object) -> str:

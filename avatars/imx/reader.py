@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatars.engine.footage import Footage, FootageDamaged, Reel, split
+from avatars.engine.footage import Footage, FootageDamaged, OwnMouth, Reel, split
 from avatars.engine.portrait import LANDMARK_COUNT, Portrait
 from avatars.imx.container import (
     MANIFEST_BYTES_MAX,
@@ -41,6 +41,7 @@ _DAMAGED: Final = "This avatar file is damaged. Copy or download it again, or bu
 _OUTSIDE_MAX: Final = 1.0
 # A face in footage is at most so much smaller or larger than in its portrait.
 _SCALE_MIN: Final = 0.25
+MOUTH_BYTES_MAX: Final = 400_000
 
 
 class Imx:
@@ -122,7 +123,14 @@ class Imx:
         if len(packets) != moving.frames:
             raise CorruptImx(_DAMAGED)
         inside = None if moving.inside is None else np.array(moving.inside, np.float32)
-        return Footage(packets, poses, moving.blur_px, inside)
+        return Footage(packets, poses, moving.blur_px, inside, self._mouth(moving))
+
+    def _mouth(self, moving: MovingPicture) -> OwnMouth | None:
+        if moving.gain is None:
+            return None
+        if self.manifest.members[MemberName.MOUTH].size > MOUTH_BYTES_MAX:
+            raise CorruptImx(_DAMAGED)
+        return OwnMouth(self.read(MemberName.MOUTH), moving.gain)
 
     def _teeth(self) -> NDArray[np.uint8]:
         teeth = self._picture(MemberName.TEETH, cv2.IMREAD_UNCHANGED)

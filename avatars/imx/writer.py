@@ -42,13 +42,16 @@ def write_imx(
     footage = portrait.footage
     if footage is not None:
         members |= {MemberName.FOOTAGE: b"".join(footage.packets), MemberName.POSES: _array(footage.poses)}
+        if footage.mouth is not None:
+            members[MemberName.MOUTH] = footage.mouth.network
     if portrait.teeth is not None:
         members[MemberName.TEETH] = encode_png(portrait.teeth)
     listed = {str(name): Member(len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()}
     moving = None
     if footage is not None:
         inside = None if footage.inside is None else tuple(float(value) for value in footage.inside)
-        moving = MovingPicture(len(footage), footage.blur_px, inside)
+        gain = None if footage.mouth is None else footage.mouth.gain
+        moving = MovingPicture(len(footage), footage.blur_px, inside, gain)
     written = replace(manifest, moving=moving, members=listed)
     # What is written must be readable: the reader's own checks are the judge.
     Manifest.from_json(written.to_json())

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from avatars.build.trial import commanded_iod
 from avatars.engine.controls import FRAME_RATE_HZ, MOUTH, Control, Controls, rest
-from avatars.engine.face import Rig, renderer_of
+from avatars.engine.face import Rig
 from avatars.engine.face.i420 import bgr_of
+from avatars.engine.mouth_network import painting_renderer
 from avatars.engine.perception import Face, Perception
 from avatars.engine.performer import Activity, Line, Performer, Take
 from avatars.engine.portrait import LANDMARK_COUNT, Portrait
@@ -102,7 +103,7 @@ def record(
     progress: hears the share done, 0..1. film: where the same performance is written as MP4, too.
     """
     rig = Rig.from_portrait(portrait)
-    performer = Performer(renderer_of(rig), seed)
+    performer = Performer(painting_renderer(rig), seed)
     performer.set_activity(Activity.SPEAKING)
     line = Line.prepare(speech, seed)
     frames = SILENCE_FRAMES + line.frames + SILENCE_FRAMES
@@ -172,7 +173,7 @@ class _Watcher:
         self.face: Face | None = None
         self._landmarks = rig.portrait.landmarks
         self._before: NDArray[np.uint8] | None = None
-        self.resting = bgr_of(renderer_of(rig).render(held_still()))
+        self.resting = bgr_of(painting_renderer(rig).render(held_still()))
         face = Perception.shared().refine(self.resting, self._landmarks)
         self._identity = None if face is None else Perception.shared().embedding(self.resting, face)
         self.source_iod = float("nan") if face is None else opening_iod(face.landmarks)
@@ -200,7 +201,7 @@ class _Watcher:
 def _held_still(rig: Rig, line: Line) -> tuple[NDArray[np.float32], Held]:
     """What is seen while only the mouth moves: points that do not speak, see `Recording.still`, and what is around."""
     portrait = rig.portrait
-    renderer, watcher = renderer_of(rig), _Watcher(rig)
+    renderer, watcher = painting_renderer(rig), _Watcher(rig)
     size = portrait.height, portrait.width
     scale = JITTER_SIDE_PX / min(size)
     region = pixels.moving_region(portrait.landmarks, size)
@@ -230,7 +231,7 @@ def _held_still(rig: Rig, line: Line) -> tuple[NDArray[np.float32], Held]:
 
 def _one_round(rig: Rig, count: int) -> Array:
     """The steps of a loop of `count` pictures, see `Recording.loop_steps`."""
-    renderer = renderer_of(rig)
+    renderer = painting_renderer(rig)
     pictures = (bgr_of(renderer.render(rest())) for _ in range(count + 1))
     return np.array([float(pixels.difference_grid(*pair).mean()) for pair in pairwise(pictures)])
 

@@ -263,6 +263,7 @@ def array_bytes(array: np.ndarray) -> bytes:
         ("poses.npy", array_bytes(np.zeros((6, 2, 3), np.float32))),
         ("poses.npy", array_bytes(np.full((6, 2, 3), np.nan, np.float32))),
         ("poses.npy", array_bytes(np.zeros((7, 2, 3), np.float32))),
+        ("mouth.onnx", b"x" * 400_001),
         ("teeth.png", cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes()),
     ],
 )
@@ -270,7 +271,7 @@ def test_damaged_footage_is_refused(moving_avatar: Path, tmp_path: Path, name: s
     refused(tmp_path / "x.imx", rewritten(moving_avatar, lambda members: resigned(members, name, data)), CorruptImx)
 
 
-@pytest.mark.parametrize("name", ["footage.h264", "poses.npy"])
+@pytest.mark.parametrize("name", ["footage.h264", "poses.npy", "mouth.onnx"])
 def test_missing_footage_is_noticed(moving_avatar: Path, tmp_path: Path, name: str) -> None:
     refused(tmp_path / "x.imx", rewritten(moving_avatar, lambda members: members.pop(name) and None), CorruptImx)
 
@@ -291,7 +292,10 @@ def test_footage_of_another_size_is_noticed(moving_avatar: Path, tmp_path: Path)
         {"frames": 10**6, "blur_px": 0},
         {"frames": 6, "blur_px": -1},
         {"frames": 6, "blur_px": 0, "inside": [1, 2]},
-        {"frames": 6, "blur_px": 0, "inside": [1, 0, 0, 1e9]},
+        {"frames": 6, "blur_px": 0, "inside": [1, 0, 0, 1e9], "gain": 1},
+        {"frames": 6, "blur_px": 0},
+        {"frames": 6, "blur_px": 0, "gain": 0.5},
+        {"frames": 6, "blur_px": 0, "gain": float("nan")},
     ],
 )
 def test_damaged_facts_about_footage_are_refused(moving_avatar: Path, tmp_path: Path, moving: Any) -> None:

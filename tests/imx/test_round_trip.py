@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avatars.engine.footage import Footage, encode
+from avatars.engine.footage import Footage, OwnMouth, encode
 from avatars.engine.portrait import Kind, Portrait
 from avatars.imx import Manifest, open_imx, write_imx
 from tests.imx.conftest import POSTER, PREVIEW, any_portrait, manifest_of
@@ -113,7 +113,8 @@ def any_footage(width: int, height: int, frames: int = 6, *, coloured: bool = Fa
     poses = np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (frames, 1, 1))
     poses[1:, :, 2] = random.uniform(-5, 5, (frames - 1, 2))
     inside = np.array([0.9, 3, 4, 30.5], np.float32) if coloured else None
-    return Footage(tuple(encode(pictures, width, height)), poses, 0.75, inside)
+    mouth = OwnMouth(b"a network", 1.25) if coloured else None
+    return Footage(tuple(encode(pictures, width, height)), poses, 0.75, inside, mouth)
 
 
 def any_teeth(width: int, height: int) -> np.ndarray:
@@ -139,6 +140,7 @@ def test_footage_survives(tmp_path: Path, teeth: bool) -> None:
     assert (read.footage.inside is None) is not teeth
     if read.footage.inside is not None and footage.inside is not None:
         assert np.array_equal(read.footage.inside, footage.inside)
+    assert read.footage.mouth == footage.mouth
     assert (read.teeth is None) is not teeth
     if teeth:
         assert np.array_equal(read.teeth, own)

@@ -113,7 +113,7 @@ async def test_a_stored_avatar_becomes_a_rig_wherever_it_is_stored(settings: Any
 async def test_a_face_is_ready_to_be_drawn_before_the_event_loop_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first renderer works out what all of them share."""
     made: list[tuple[Any, int]] = []
-    monkeypatch.setattr(likenesses, "renderer_of", lambda rig: made.append((rig, threading.get_ident())))
+    monkeypatch.setattr(likenesses, "painting_renderer", lambda rig: made.append((rig, threading.get_ident())))
     rig = await Likenesses().rig(await asyncio.to_thread(stored))
     ((prepared, thread),) = made
     assert prepared is rig

@@ -6,6 +6,7 @@ from avatars.engine.controls import Controls
 from avatars.engine.face.footage import FootageRenderer
 from avatars.engine.face.i420 import Picture
 from avatars.engine.face.kernel import KernelFootageRenderer, KernelRenderer, available
+from avatars.engine.face.painter import MouthPainter
 from avatars.engine.face.renderer import FaceRenderer
 from avatars.engine.face.rig import Rig
 
@@ -21,8 +22,8 @@ class Renderer(Protocol):
         ...
 
 
-def renderer_of(rig: Rig) -> Renderer:
-    """A renderer for one session of this rig."""
+def renderer_of(rig: Rig, painter: MouthPainter | None = None) -> Renderer:
+    """A renderer for one session of this rig. painter: over footage, what paints the mouth after it was drawn."""
     if rig.portrait.footage is not None:
-        return KernelFootageRenderer(rig) if available() else FootageRenderer(rig)
+        return KernelFootageRenderer(rig, painter) if available() else FootageRenderer(rig, painter)
     return KernelRenderer(rig) if available() else FaceRenderer(rig)

@@ -17,6 +17,7 @@ from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.healing import heal
 from avatars.engine.face.i420 import Picture, bgr_of, i420_of, planes
 from avatars.engine.face.interior import Opening
+from avatars.engine.face.painter import MouthPainter
 from avatars.engine.face.palette import LUMA_BGR
 from avatars.engine.face.renderer import MOUTH_MARGIN_IOD, ROTATION, FaceRenderer
 from avatars.engine.face.rig import Rig
@@ -42,12 +43,13 @@ class FootageRenderer(FaceRenderer):
     Head, eyes and breath are the footage's own: of the controls those of the mouth are drawn.
     """
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, painter: MouthPainter | None = None) -> None:
         # Not the still renderer's own: of all its memory only the frames to hand out are needed here.
         portrait, footage = rig.portrait, rig.portrait.footage
         if footage is None:
             raise ValueError("This portrait is a still picture.")
         self.rig = rig
+        self._painter = painter
         self.width, self.height = portrait.width, portrait.height
         xs, ys = np.arange(self.width, dtype=np.float32), np.arange(self.height, dtype=np.float32)
         self._identity = np.stack(np.meshgrid(xs, ys), axis=-1)
@@ -76,12 +78,16 @@ class FootageRenderer(FaceRenderer):
 
     def _speak(self, out: Picture, pose: "_Pose", controls: Controls) -> None:
         weights = shape_weights(controls, self.rig.portrait.kind, self.rig.mouth)
+        if self._painter is not None:
+            weights = self._painter.opened(weights)
         if float(np.abs(weights).max()) > STILL:
             self._draw_over(out, pose, weights, controls)
+            if self._painter is not None:
+                self._painter.paint(out, pose.matrix, weights)
 
-    def draw_over(self, out: Picture, weights: Array, controls: Controls) -> None:
-        """Draw a mouth of these weights into an I420 picture in which the face is where the portrait has it."""
-        self._draw_over(out, self._poses[0], weights, controls)
+    def draw_over(self, out: Picture, weights: Array, controls: Controls, number: int = 0) -> None:
+        """Draw a mouth of these weights into an I420 picture in which the face is where picture `number` has it."""
+        self._draw_over(out, self._poses[number], weights, controls)
 
     def _draw_over(self, out: Picture, pose: "_Pose", weights: Array, controls: Controls) -> None:
         """Draw the mouth into an I420 picture; what lies outside the region of its fields is not touched."""
@@ -210,6 +216,7 @@ class _Pose:
     """Where the portrait is in one picture of its footage: a similarity (2, 3), and its inverse."""
 
     def __init__(self, matrix: Array) -> None:
+        self.matrix = matrix
         self._turn, self._shift = matrix[:, :2], matrix[:, 2]
         self._turn_back = np.linalg.inv(self._turn).astype(np.float32)
         self.scale = float(np.sqrt(np.linalg.det(self._turn)))

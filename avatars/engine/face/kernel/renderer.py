@@ -101,7 +101,7 @@ class KernelRenderer:
     def _describe(self, controls: Controls) -> None:
         """Write what the frame is to show into the structure that the kernel reads."""
         rig, frame = self.rig, self._frame
-        weights = shape_weights(controls, rig.portrait.kind, rig.mouth)
+        weights = self._weights(controls)
         relax = float(weights[RELAX])
         frame.head[:] = head_weights(controls, rig.smiling).tolist()
         frame.shapes[:] = weights.tolist()
@@ -112,6 +112,10 @@ class KernelRenderer:
         frame.press = controls[Control.PRESS]
         frame.relax = relax
         self._look(controls)
+
+    def _weights(self, controls: Controls) -> Array:
+        """The weights (WEIGHT_COUNT,) of the shapes that these controls ask for."""
+        return shape_weights(controls, self.rig.portrait.kind, self.rig.mouth)
 
     def _look(self, controls: Controls) -> None:
         """Have the eyes painted where they change."""
