@@ -40,6 +40,10 @@ class TurnMarks:
             return {}
         return {str(mark): max(0, round((self._at_s[mark] - end_s) * 1000)) for mark in Mark if mark in self._at_s}
 
+    def passed_s(self) -> float:
+        """Since the end of speech; 0 before that is known."""
+        return self._clock() - self._at_s[Mark.SPEECH_END] if Mark.SPEECH_END in self._at_s else 0.0
+
     def event(self, turn: int) -> dict[str, Any]:
         """The event for the browser."""
         return {"type": "latency", "turn": turn, "marks": dict(self.since_end_ms())}

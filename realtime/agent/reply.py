@@ -48,6 +48,10 @@ LOOK_EVERY_S: Final = 0.04
 # Before the gate opens all may be in vain; after it, a long answer is not spoken minutes ahead.
 PIECES_BEFORE_GATE: Final = 2
 AHEAD_MS: Final = 15_000
+# Until then the gate is closed, and words are better gathered to whole clauses.
+HURRIED_AFTER_S: Final = 0.25
+# With so little left to say, the next words are needed.
+RUNNING_DRY_MS: Final = 300
 # More sentences than anybody writes.
 WHOLE: Final = 1000
 
@@ -116,6 +120,7 @@ class Reply:
     _sounding: bool = False
     _seen: bool = False
     _stopped: bool = False
+    _unspoken: int = 0
 
     @classmethod
     def thought(cls, theatre: Theatre, turn: int, messages: Sequence[Message], marks: TurnMarks) -> "Reply":
@@ -234,7 +239,7 @@ class Reply:
                         splitter = Splitter(WHOLE)
                     if isinstance(text, Informed):
                         self._found = text.found
-                    for passage in splitter.push(text):
+                    for passage in splitter.push(text, hurried=self._hurried):
                         self._give(passage)
                     if splitter.full:
                         break
@@ -269,12 +274,20 @@ class Reply:
     def _has_words(self) -> bool:
         return any(passage.text for passage in self._given)
 
+    @property
+    def _hurried(self) -> bool:
+        """Whether the avatar is silent, or will be in a moment, unless it is given some words."""
+        if not self._has_words:
+            return self.marks is None or self.marks.passed_s() > HURRIED_AFTER_S
+        return not self._unspoken and self._gate.is_set() and self.theatre.stage.queued_ms() < RUNNING_DRY_MS
+
     def _give(self, passage: Passage) -> None:
         # Small models fall into repeating themselves.
         if passage.text and any(passage.text == given.text for given in self._given):
             return
         self._given.append(passage)
         self._acted = self._acted or bool(passage.directions)
+        self._unspoken += 1
         self._pieces.put_nowait(passage)
 
     def _do(self, deed: Deed) -> None:
@@ -302,6 +315,7 @@ class Reply:
                 await asyncio.sleep(too_early_ms / 1000)
             count += 1
             await self._say(passage.text, self._cues(passage))
+            self._unspoken -= 1
         self._let_out(self._complete)
 
     async def _say(self, text: str, cues: list[tuple[Cue, float]]) -> None:

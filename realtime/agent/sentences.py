@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from avatars.engine.directions import Direction, past_direction, without_directions
+from realtime.agent.turn_taking import UNFINISHED_WORDS
 
 LONGEST_PIECE: Final = 240
-FIRST_WORDS_AT_LEAST: Final = 4
-FIRST_WORDS_AT_MOST: Final = 8
+# In a hurry a piece may end in mid sentence: behind so many words where the next begins a phrase, or when so many are there.
+BREATH_AFTER_WORDS: Final = 3
+BREATH_AT_WORDS: Final = 5
+LATEST_BREATH_WORDS: Final = 8
+# An end that is no farther away is worth more than the time.
+END_WITHIN_WORDS: Final = 12
 # A reader would take a breath before these.
 _PHRASE_STARTS: Final = frozenset(
     re.findall(r"\w+", "and but or because so which who that when while where if as with for in on at from about after")
 )
 _CLAUSE_END: Final = re.compile(r"(?<=[,;:.!?…])[\"')\]]*\s")
 _SENTENCE_END: Final = re.compile(r"[.!?…]+[\"')\]]*\s|\n")
+_WHOLE_WORD: Final = re.compile(r"\S+(?=\s)")
+_DIRECTION: Final = re.compile(r"\[[^\]]*\]")
 _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|prof|vs|e\.g|i\.e|etc|no)|\b[a-z])\.$|^\s*\d+\.$", re.IGNORECASE
 )
@@ -56,6 +63,8 @@ class Passage:
 class Splitter:
     """Takes the text as it comes and gives pieces as soon as they can be spoken: first a clause, then sentences.
 
+    In a hurry it does not wait for their ends.
+
     most_sentences: the text ends after so many. `finish` gives the rest; a rest without an end is dropped
     where whole sentences were given before and `cut_short` says that the writer was stopped.
     """
@@ -72,14 +81,16 @@ class Splitter:
         """Nothing more will be taken."""
         return self._sentences >= self._left
 
-    def push(self, text: str) -> Iterator[Passage]:
-        """Add text; the pieces that are whole now."""
+    def push(self, text: str, *, hurried: bool = False) -> Iterator[Passage]:
+        """Add text; the pieces that can be spoken now. hurried: the avatar is silent, or soon will be."""
         self._waiting += text
         while not self.full:
-            end = self._end()
+            end = self._end(hurried)
             if end is None:
                 return
+            given = self._given
             yield from self._take(end)
+            hurried = hurried and self._given == given
 
     def finish(self, *, cut_short: bool = False) -> Iterator[Passage]:
         """The text is over."""
@@ -104,9 +115,11 @@ class Splitter:
             self._sentences += 1
         yield Passage(piece, directions)
 
-    def _end(self) -> int | None:
+    def _end(self, hurried: bool) -> int | None:
         """Where the next piece ends, None where that cannot be told yet."""
         end = self._break()
+        if hurried and (end is None or len(self._waiting[:end].split()) > END_WITHIN_WORDS):
+            end = _breath(self._waiting[:end]) or end
         return None if end is None else past_direction(self._waiting, end)
 
     def _break(self) -> int | None:
@@ -127,13 +140,22 @@ class Splitter:
             before = text[: match.end()].rstrip()
             if len(before.split()) >= (1 if before[-1] in ".!?…" else 2) and self._ends(before):
                 return match.end()
-        words = list(re.finditer(r"\S+(?=\s)", text))
-        for count, word in enumerate(words):
-            if count >= FIRST_WORDS_AT_MOST:
-                return word.start()
-            if count >= FIRST_WORDS_AT_LEAST and word.group().lower() in _PHRASE_STARTS:
-                return word.start()
         return None
+
+
+def _breath(text: str) -> int | None:
+    """Where a reader would take a breath in a sentence whose end has not come yet; None while its words are too few."""
+    plain = _DIRECTION.sub(lambda found: " " * len(found.group()), text)
+    words = list(_WHOLE_WORD.finditer(plain))
+    ends = [
+        count
+        for count in range(BREATH_AFTER_WORDS, min(len(words), LATEST_BREATH_WORDS) + 1)
+        if words[count - 1].group().lower() not in UNFINISHED_WORDS
+    ]
+    before_phrases = [count for count in ends if count < len(words) and words[count].group().lower() in _PHRASE_STARTS]
+    if before_phrases:
+        return words[before_phrases[-1] - 1].end()
+    return words[ends[-1] - 1].end() if ends and len(words) >= BREATH_AT_WORDS else None
 
 
 def _last_break(text: str) -> int:

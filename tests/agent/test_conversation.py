@@ -319,7 +319,7 @@ async def test_a_cough_just_after_the_answer_began_begins_that_answer_again() ->
         assert len(talk.mind.asked) == 1
         assert talk.stage.captions("user") == ["Tell me a story."]
         assert talk.stage.captions("avatar") == ["You said Tell me a story. That is good to know."]
-        assert talk.stage.played[-2][1] == "You said Tell me a story."
+        assert [text for _, text in talk.stage.played[-3:]] == ["You said Tell me", "a story.", "That is good to know."]
         assert [m["role"] for m in talk.agent._dialogue.prompt()] == ["system", "user", "assistant"]
 
 
@@ -496,3 +496,32 @@ async def test_a_broken_detector_leaves_the_keyboard() -> None:
         talk.agent.read("Hello?")
         await asyncio.sleep(5)
         assert talk.stage.captions("avatar") == ["You said Hello. That is good to know."]
+
+
+@virtually
+async def test_a_slow_mind_is_spoken_in_mid_sentence_before_the_avatar_falls_silent() -> None:
+    said = "I keep the old light for everybody who is out there on the dark and stormy sea with me tonight."
+    slow = FakeLanguageModel(lambda _: said, word_s=0.2)
+    async with Conversation("What do you do?", mind=slow) as talk:
+        await talk.speak()
+        await talk.silence(9000)
+        pieces = [text for _, text in talk.stage.played]
+        assert pieces[0] == "I keep the old light"
+        assert len(pieces) > 2
+        assert all(len(piece.split()) >= 3 for piece in pieces)
+        assert talk.stage.activities.count(Activity.SPEAKING) == 1
+        assert talk.stage.captions("avatar") == [said]
+
+
+@virtually
+async def test_a_quick_mind_is_spoken_in_whole_clauses() -> None:
+    said = "I keep the old light for everybody who is out there on the sea, and it is a lot of work."
+    quick = FakeLanguageModel(lambda _: said, first_s=0.02, word_s=0.001)
+    async with Conversation("What do you do?", mind=quick, judge=FakeJudge([0.9])) as talk:
+        talk.ears.delay_s = 0.05
+        await talk.speak()
+        await talk.silence(9000)
+        assert [text for _, text in talk.stage.played] == [
+            "I keep the old light for everybody who is out there on the sea,",
+            "and it is a lot of work.",
+        ]

@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.agent.sentences import LONGEST_PIECE, Splitter, has_words, spoken_form
+from realtime.agent.sentences import LONGEST_PIECE, Passage, Splitter, has_words, spoken_form
 
 
-def split(text: str, most: int = 99, *, letters: int = 3, cut_short: bool = False) -> list[str]:
-    """The pieces of a text that comes in bits of so many letters."""
+def split(text: str, most: int = 99, *, letters: int = 3, cut_short: bool = False, hurried: bool = False) -> list[str]:
+    """The pieces of a text that comes in bits of so many letters. hurried: as long as there is none."""
     splitter = Splitter(most)
-    passages = [p for at in range(0, len(text), letters) for p in splitter.push(text[at : at + letters])]
+    passages: list[Passage] = []
+    for at in range(0, len(text), letters):
+        passages += splitter.push(text[at : at + letters], hurried=hurried and not passages)
     return [passage.text for passage in [*passages, *splitter.finish(cut_short=cut_short)]]
 
 
@@ -20,12 +22,7 @@ def split(text: str, most: int = 99, *, letters: int = 3, cut_short: bool = Fals
         ("Yes. I do like tea.", ["Yes.", "I do like tea."]),
         ("Well, I do like tea. And you?", ["Well, I do like tea.", "And you?"]),
         ("Oh well, I do like tea. And you?", ["Oh well,", "I do like tea.", "And you?"]),
-        ("I keep the old light for everybody out at sea.", ["I keep the old light", "for everybody out at sea."]),
-        ("No clause ends here but the words go on and on.", ["No clause ends here", "but the words go on and on."]),
-        (
-            "One two three four five six seven eight nine ten.",
-            ["One two three four five six seven eight", "nine ten."],
-        ),
+        ("I keep the old light for everybody out at sea.", ["I keep the old light for everybody out at sea."]),
         ("Dr. Who met Mr. Smith. They talked.", ["Dr. Who met Mr. Smith.", "They talked."]),
         ("It costs 3.50 today. Cheap!", ["It costs 3.50 today.", "Cheap!"]),
         ('"Stop!" she said. Nobody did.', ['"Stop!"', "she said.", "Nobody did."]),
@@ -37,6 +34,31 @@ def split(text: str, most: int = 99, *, letters: int = 3, cut_short: bool = Fals
 )
 def test_pieces(text: str, pieces: list[str]) -> None:
     assert split(text) == pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("Yes. I do like tea.", ["Yes.", "I do like tea."]),
+        ("Well, I do like tea.", ["Well, I do like tea."]),
+        ("Oh well, I do like tea.", ["Oh well,", "I do like tea."]),
+        ("I keep the old light for everybody out at sea.", ["I keep the old light", "for everybody out at sea."]),
+        ("No clause ends here but the words go on.", ["No clause ends here", "but the words go on."]),
+        ("The capital of France is Paris.", ["The capital of France", "is Paris."]),
+        ("One two three four five six seven.", ["One two three four five", "six seven."]),
+        ("It is what it is.", ["It is what it is."]),
+        ("[nod] One two three and four.", ["One two three", "and four."]),
+    ],
+)
+def test_pieces_in_a_hurry(text: str, pieces: list[str]) -> None:
+    assert split(text, hurried=True) == pieces
+
+
+def test_an_end_that_is_near_is_worth_more_than_the_time() -> None:
+    near = "I keep the old light for everybody. "
+    far = "I keep the old light for everybody who is out there on the dark sea tonight. "
+    assert split(near, hurried=True, letters=99) == [near.strip()]
+    assert split(far, hurried=True, letters=99)[0] == "I keep the old light for everybody"
 
 
 @pytest.mark.parametrize(
@@ -73,9 +95,9 @@ def test_endless_sentences_are_cut_at_commas() -> None:
     assert " ".join(pieces) == text
 
 
-@given(st.text(alphabet="ab .,!?\n1", max_size=300), st.integers(1, 7))
-def test_nothing_is_lost_and_the_bits_do_not_matter(text: str, letters: int) -> None:
+@given(st.text(alphabet="ab .,!?\n1", max_size=300), st.integers(1, 7), st.booleans())
+def test_nothing_is_lost_and_the_bits_do_not_matter(text: str, letters: int, hurried: bool) -> None:
     """Every letter that can be said is said once, in order, however the text arrives."""
-    said = "".join(split(text, letters=letters))
-    assert [x for x in said if x.isalpha()] == [x for x in text if x.isalpha()]
-    assert all(has_words(piece) for piece in split(text, letters=letters))
+    pieces = split(text, letters=letters, hurried=hurried)
+    assert [x for x in "".join(pieces) if x.isalpha()] == [x for x in text if x.isalpha()]
+    assert all(has_words(piece) for piece in pieces)

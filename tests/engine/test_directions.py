@@ -8,7 +8,7 @@ from avatars.engine.directions import Direction, without_directions
 from avatars.engine.gestures import GESTURES
 from realtime.agent.dialogue import system_prompt
 from realtime.agent.protocols import AgentSettings
-from realtime.agent.sentences import Splitter
+from realtime.agent.sentences import Passage, Splitter
 
 
 def told(text: str) -> tuple[str, list[str]]:
@@ -48,9 +48,11 @@ def test_a_direction_knows_its_place() -> None:
     )
 
 
-def pieces(text: str, letters: int) -> list[tuple[str, list[str]]]:
+def pieces(text: str, letters: int, *, hurried: bool = False) -> list[tuple[str, list[str]]]:
     splitter = Splitter(99)
-    passages = [p for at in range(0, len(text), letters) for p in splitter.push(text[at : at + letters])]
+    passages: list[Passage] = []
+    for at in range(0, len(text), letters):
+        passages += splitter.push(text[at : at + letters], hurried=hurried and not passages)
     passages += splitter.finish()
     return [(p.text, [GESTURES[d.gesture].word for d in p.directions]) for p in passages]
 
@@ -64,18 +66,30 @@ def pieces(text: str, letters: int) -> list[tuple[str, list[str]]]:
         ("[nod]\nYes.", [("Yes.", ["nod"])]),
         ("[nod]", [("", ["nod"])]),
         ("[waves]", []),
-        (
-            "One two three four five six seven [look aside] eight nine.",
-            [("One two three four five six seven", ["aside"]), ("eight nine.", [])],
-        ),
-        (
-            "One two three four five six seven [ eight nine ten eleven twelve thirteen.",
-            [("One two three four five six seven [", []), ("eight nine ten eleven twelve thirteen.", [])],
-        ),
     ],
 )
 def test_a_stream_is_cut_around_directions(text: str, expected: list[tuple[str, list[str]]], letters: int) -> None:
     assert pieces(text, letters) == expected
+
+
+@pytest.mark.parametrize("letters", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "One two three four [look aside] five six.",
+            [("One two three four five", ["aside"]), ("six.", [])],
+        ),
+        (
+            "One two three four [ five six seven eight nine ten eleven.",
+            [("One two three four [ five six seven", []), ("eight nine ten eleven.", [])],
+        ),
+    ],
+)
+def test_a_stream_in_a_hurry_is_cut_around_directions(
+    text: str, expected: list[tuple[str, list[str]]], letters: int
+) -> None:
+    assert pieces(text, letters, hurried=True) == expected
 
 
 @given(st.text(st.sampled_from("ab [].,!*()\nnod"), max_size=120), st.integers(1, 9))
