@@ -12,7 +12,7 @@ AVATAR_BEGAN_MS = 200.0
 
 
 class Ears:
-    """Hears everything in order; cheap enough for the event loop (0.3 ms of work for 32 ms of sound)."""
+    """Hears everything in order; cheap enough for the event loop (0.3 ms of work for 32 ms of sound, far less in silence)."""
 
     def __init__(
         self,
@@ -41,16 +41,23 @@ class Ears:
         for frame in self._framer.push(samples):
             self.recorder.push(frame)
             now = playback()
-            share = self._guard.user_share(frame, self._played.frame(now.turn, now.heard_ms))
-            probability = self._voice_activity.probability(frame)
             for step in self.turn_taking.frame(
-                probability if share >= USER_SHARE else 0.0,
+                self._voice(frame, self._played.frame(now.turn, now.heard_ms)),
                 avatar_speaking=now.turn is not None,
                 avatar_began=now.turn is not None and now.heard_ms < AVATAR_BEGAN_MS,
             ):
                 if step is Step.STARTED:
                     self.recorder.begin(self.turn_taking.onset_frames)
                 yield step
+
+    def _voice(self, frame: Samples, played: Samples | None) -> float:
+        """How likely the frame holds the voice of somebody in the room; a microphone that gives nothing holds none."""
+        if not frame.any():
+            self._guard.pass_over(played)
+            return 0.0
+        share = self._guard.user_share(frame, played)
+        probability = self._voice_activity.probability(frame)
+        return probability if share >= USER_SHARE else 0.0
 
     def press(self) -> list[Step]:
         """The button to talk was pressed; the steps that follow from that."""

@@ -5,6 +5,7 @@ keeps an upper bound of that strength, and asks how much of the microphone's pow
 """
 
 from collections import deque
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -52,30 +53,45 @@ class BandMeter:
         return np.add.reduceat(spectrum[: starts[-1]], starts[:-1])
 
 
+class _Played:
+    """What the avatar said in one frame. Its bands are looked at only when something was heard."""
+
+    def __init__(self, samples: Samples | None, meter: BandMeter) -> None:
+        self._samples, self._meter = samples, meter
+
+    @cached_property
+    def powers(self) -> Powers:
+        return np.zeros(BANDS) if self._samples is None else self._meter.powers(self._samples)
+
+
 class EchoGuard:
     """Hears one microphone beside one avatar. 0.1 ms a frame."""
 
     def __init__(self) -> None:
         self._microphone = BandMeter(HEARING_RATE_HZ, FRAME_SAMPLES)
         self._reference = BandMeter(SAMPLE_RATE_HZ, REFERENCE_SAMPLES)
-        self._played: deque[Powers] = deque([np.zeros(BANDS)] * ECHO_FRAMES, ECHO_FRAMES)
+        self._played = deque([_Played(None, self._reference)] * ECHO_FRAMES, ECHO_FRAMES)
         self._coupling_db = np.full(BANDS, FIRST_COUPLING_DB)
         self._noise = np.full(BANDS, 1e-7)
 
     @property
     def listening(self) -> bool:
         """Whether anything was played lately that could come back."""
-        return any(float(powers.sum()) > AUDIBLE for powers in self._played)
+        return any(float(played.powers.sum()) > AUDIBLE for played in self._played)
+
+    def pass_over(self, played: Samples | None) -> None:
+        """A frame in which the microphone gave nothing at all; played: as of `user_share`."""
+        self._played.appendleft(_Played(played, self._reference))
 
     def user_share(self, frame: Samples, played: Samples | None) -> float:
         """How much of a frame's power is not the avatar's, 0..1.
 
         frame: (512,) of the microphone. played: (768,) that the avatar said in the same time, None for silence.
         """
-        self._played.appendleft(np.zeros(BANDS) if played is None else self._reference.powers(played))
+        self.pass_over(played)
         heard = self._microphone.powers(frame)
         self._noise = np.clip(np.minimum(self._noise * NOISE_RISE, heard), 1e-9, None)
-        echo = (np.stack(self._played) * _FADE[:, None]).max(axis=0)
+        echo = (np.stack([played.powers for played in self._played]) * _FADE[:, None]).max(axis=0)
         active = echo > AUDIBLE
         if not active.any():
             return 1.0

@@ -101,6 +101,16 @@ def apply_network(network: Network, connection: RTCPeerConnection) -> None:
         ice.get_component_candidates = _Gathering(network, ice).candidates
 
 
+class _MediaProtocol(StunProtocol):
+    """A socket whose packets of media are not looked at as if they could be STUN."""
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        if isinstance(data, bytes) and data and 128 <= data[0] < 192:
+            self.receiver.data_received(data, self.local_candidate.component)
+        else:
+            super().datagram_received(data, addr)
+
+
 class _Gathering:
     """Finds the candidates of one ICE connection, in place of its own `get_component_candidates`."""
 
@@ -135,7 +145,7 @@ class _Gathering:
         for port in (*ports[start:], *ports[:start]) if ports else (0,):
             try:
                 transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-                    lambda: StunProtocol(self._ice), local_addr=(address, port)
+                    lambda: _MediaProtocol(self._ice), local_addr=(address, port)
                 )
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:

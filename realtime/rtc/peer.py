@@ -3,25 +3,24 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import numpy as np
 from aiortc import RTCDataChannel, RTCRtpSender, RTCSessionDescription
-from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 from numpy.typing import NDArray
 
-from realtime.rtc.hearing import Hearing
+from realtime.rtc.microphone import hear_with
 from realtime.rtc.network import Network, Unreachable, apply_network, new_connection
+from realtime.rtc.sender import send_packets
 from realtime.rtc.tracks import Feed
 from realtime.taskset import TaskSet
 
 log = logging.getLogger(__name__)
 
 CHANNEL_LABEL: Final = "parlo"
-HEARING_RATE_HZ: Final = 16_000
 LONGEST_MESSAGE: Final = 16_384
 LONGEST_BUFFER_BYTES: Final = 262_144
 MOST_CANDIDATES: Final = 64
@@ -37,7 +36,7 @@ class PeerListener(Protocol):
     """What a peer tells its session; always on the event loop."""
 
     def heard(self, samples: NDArray[np.float32]) -> None:
-        """The microphone gave these (n,) float32 samples, mono, at `HEARING_RATE_HZ`."""
+        """The microphone gave these (n,) float32 samples, mono, at `microphone.HEARING_RATE_HZ`."""
 
     def received(self, message: dict[str, Any]) -> None:
         """A message came over the data channel."""
@@ -86,11 +85,15 @@ class Peer:
             ordered = sorted(
                 (codec for codec in codecs if codec.mimeType in order), key=lambda c: order.index(c.mimeType)
             )
-            next(t for t in connection.getTransceivers() if t.kind == track.kind).setCodecPreferences(ordered)
+            transceiver = next(t for t in connection.getTransceivers() if t.kind == track.kind)
+            transceiver.setCodecPreferences(ordered)
+            send_packets(transceiver, track)
+            if track.kind == "audio":
+                hear_with(transceiver, self._heard)
         try:
             _check(SessionDescription.parse(offer_sdp))
             await connection.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
-            self._hear()
+            self._ask_for_repeats()
             answer = await connection.createAnswer()
             self._follow_codec()
             apply_network(self._network, connection)
@@ -113,17 +116,12 @@ class Peer:
         else:
             self._feed.raw = True
 
-    def _hear(self) -> None:
-        """Decode the microphone's packets here, each as soon as it comes and none lost without a trace.
-
-        The library would wait for four packets, leave holes in the time where one is lost, and decode on one more thread.
-        """
+    def _ask_for_repeats(self) -> None:
+        """Have the browser send along, in each packet of the microphone, what was in the one before."""
         for transceiver in self._connection.getTransceivers():
             if transceiver.kind == "audio":
-                # What the browser needs to know before it sends along, in each packet, what was in the one before.
                 for codec in transceiver._codecs:
                     codec.parameters = {**codec.parameters, "minptime": 10, "useinbandfec": 1}
-                transceiver.receiver._RTCRtpReceiver__jitter_buffer = _Microphone(self._heard)  # type: ignore[attr-defined]
 
     def _heard(self, sound: NDArray[np.float32]) -> None:
         if not self._closed:
@@ -201,20 +199,6 @@ class Peer:
             self._listener.connected()
         elif self.state in {"failed", "closed"}:
             self._listener.lost()
-
-
-class _Microphone:
-    """Stands where the library collects packets until it has something to decode: it never has."""
-
-    def __init__(self, heard: Callable[[NDArray[np.float32]], None]) -> None:
-        self._hearing = Hearing(HEARING_RATE_HZ)
-        self._heard = heard
-
-    def add(self, packet: RtpPacket) -> tuple[bool, None]:
-        """Hear a packet."""
-        for sound in self._hearing.push(packet.sequence_number, packet.timestamp, packet.payload):
-            self._heard(sound)
-        return False, None
 
 
 def _check(offer: SessionDescription) -> None:

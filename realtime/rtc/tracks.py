@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -27,36 +28,78 @@ class _Due(Generic[Unit]):
 
 
 class _QueueTrack(MediaStreamTrack, Generic[Unit]):
-    """A track of what was put into it, each unit at its time."""
+    """A track of what was put into it, each unit at its time: for whoever waits for it, or for a `send_to`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._queue: asyncio.Queue[_Due[Unit] | None] = asyncio.Queue()
+        self._units: deque[_Due[Unit]] = deque()
+        self._changed = asyncio.Event()
+        self._send: Callable[[Unit], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.taken = 0
 
     def put(self, unit: Unit, due_s: float) -> None:
         """Append; on the event loop only."""
-        if self.readyState == "live":
-            self._queue.put_nowait(_Due(unit, due_s))
+        if self.readyState != "live":
+            return
+        self._units.append(_Due(unit, due_s))
+        if self._send is None:
+            self._changed.set()
+        elif self._timer is None:
+            self._set_timer()
+
+    def send_to(self, send: Callable[[Unit], None]) -> None:
+        """From now on call `send` with each unit at its time; nobody else gets any."""
+        self._send = send
+        if self._units:
+            self._set_timer()
 
     def stop(self) -> None:
         """End the track; whoever waits for it is told."""
-        if self.readyState == "live":
-            self._queue.put_nowait(None)
+        if self._timer is not None:
+            self._timer.cancel()
         super().stop()
+        self._changed.set()
+
+    async def ended(self) -> None:
+        """Wait for the end of the track."""
+        while self.readyState == "live":
+            self._changed.clear()
+            await self._changed.wait()
 
     async def recv(self) -> Unit:
         """Wait for the next unit and for its time. Raises `MediaStreamError` when the track has ended."""
+        while self.readyState == "live" and not self._units:
+            self._changed.clear()
+            await self._changed.wait()
         if self.readyState != "live":
             raise MediaStreamError
-        item = await self._queue.get()
-        if item is None:
-            raise MediaStreamError
-        self.taken += 1
-        early_s = item.due_s - time.monotonic()
+        due_s = self._units[0].due_s
+        unit = self._take()
+        early_s = due_s - time.monotonic()
         if early_s > WORTH_SLEEPING_S:
             await asyncio.sleep(early_s)
-        return item.unit
+        return self._shaped(unit)
+
+    def _set_timer(self) -> None:
+        early_s = self._units[0].due_s - time.monotonic()
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, early_s), self._send_due)
+
+    def _send_due(self) -> None:
+        self._timer = None
+        soon_s = time.monotonic() + WORTH_SLEEPING_S
+        while self._send is not None and self._units and self._units[0].due_s <= soon_s:
+            self._send(self._shaped(self._take()))
+        if self._units:
+            self._set_timer()
+
+    def _take(self) -> Unit:
+        self.taken += 1
+        return self._units.popleft().unit
+
+    def _shaped(self, unit: Unit) -> Unit:
+        """A unit as it is sent."""
+        return unit
 
 
 class FaceTrack(_QueueTrack[Packet | av.VideoFrame]):
@@ -79,9 +122,7 @@ class VoiceTrack(_QueueTrack[Packet]):
         """Send silence in place of every packet whose time (its pts) lies before `until`."""
         self._hushed_until = until
 
-    async def recv(self) -> Packet:
-        """Wait for the next packet and for its time. Raises `MediaStreamError` when the track has ended."""
-        packet = await super().recv()
+    def _shaped(self, packet: Packet) -> Packet:
         if packet.pts is None or packet.pts >= self._hushed_until:
             return packet
         silent = AvPacket(self._silence)

@@ -198,7 +198,7 @@ async def test_a_broken_microphone_is_one_persons_trouble() -> None:
     async with Room("What is the time?") as room:
         await room.sound(FRAME_MS, present=(ANN, BEN))
         room.agent._ears[ANN]._voice_activity.broken = True  # type: ignore[attr-defined]
-        await room.sound(FRAME_MS)
+        await room.sound(FRAME_MS, ANN)
         assert [event["to"] for event in room.stage.of_type("notice")] == ["ann"]
         await room.sound(960, BEN)
         await room.sound(3000)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from realtime.rtc.encoder import SAMPLES_PER_PACKET, VoiceEncoder
-from realtime.rtc.hearing import LATER_PACKETS, LONGEST_GAP_MS, Hearing, Order
+from realtime.rtc.hearing import (
+    HELD_PACKETS,
+    LATER_PACKETS,
+    LONGEST_GAP_MS,
+    QUIET_AFTER_PACKETS,
+    QUIET_DB,
+    Hearing,
+    Order,
+)
 from realtime.rtc.opus import OpusDecoder
 
 RATE_HZ = 16_000
@@ -125,3 +133,39 @@ def test_nonsense_is_skipped() -> None:
 def test_opus_has_five_rates() -> None:
     with pytest.raises(ValueError, match="44100"):
         OpusDecoder(44_100)
+
+
+def levelled(levels_db: list[int | None]) -> list[float]:
+    """How loud each packet of a tone comes out, where it says that it is so far below full scale."""
+    hearing = Hearing(RATE_HZ)
+    pieces = [
+        piece
+        for number, (payload, below_db) in enumerate(zip(tone(len(levels_db)), levels_db, strict=True))
+        for piece in hearing.push(number, number * TICKS, payload, below_db)
+    ]
+    assert all(len(piece) == PACKET for piece in pieces)
+    return [float(np.abs(piece).max()) for piece in pieces]
+
+
+def test_lasting_quiet_is_silence_and_a_voice_is_heard_from_its_beginning() -> None:
+    # The tone stands for the noise of a room; what is held back at the end is not heard yet.
+    quiet: list[int | None] = [QUIET_DB] * (QUIET_AFTER_PACKETS + 100)
+    found = levelled(quiet)
+    assert len(found) == len(quiet) - HELD_PACKETS
+    assert min(found[5:QUIET_AFTER_PACKETS]) > 0.01
+    assert set(found[QUIET_AFTER_PACKETS:]) == {0.0}
+    found = levelled([*quiet, QUIET_DB - 1])
+    assert len(found) == len(quiet) + 1
+    assert set(found[QUIET_AFTER_PACKETS : len(quiet) - HELD_PACKETS]) == {0.0}
+    assert min(found[len(quiet) - HELD_PACKETS + 1 :]) > 0.01
+
+
+@pytest.mark.parametrize("below_db", [None, QUIET_DB - 1])
+def test_what_is_loud_or_says_nothing_is_always_heard(below_db: int | None) -> None:
+    assert min(levelled([below_db] * 200)[5:]) > 0.01
+
+
+def test_one_loud_packet_is_enough_to_go_on_listening() -> None:
+    levels: list[int | None] = [QUIET_DB] * 200
+    levels[180] = 20
+    assert min(levelled(levels)[181:]) > 0.01

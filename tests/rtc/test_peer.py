@@ -13,11 +13,11 @@ from typing import Any
 import aioice.ice
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
 
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
 from realtime.rtc import FanOut, Feed, FrameClock, Network, OfferRefused, Outlet, Peer, loopback, offer_loopback
-from realtime.rtc.peer import HEARING_RATE_HZ, MOST_CANDIDATES
+from realtime.rtc.microphone import HEARING_RATE_HZ, Microphone
+from realtime.rtc.peer import MOST_CANDIDATES
 from tests.rtc.browser import Browser
 
 WIDTH, HEIGHT = 128, 96
@@ -166,12 +166,7 @@ async def test_the_microphone_is_heard_at_its_rate() -> None:
         await call.listener.until(lambda one: one.heard_samples > HEARING_RATE_HZ // 5)
 
 
-async def test_the_library_collects_packets_where_the_microphone_is_heard() -> None:
-    name = "_RTCRtpReceiver__jitter_buffer"
-    # The library keeps it to itself: where a new version calls it something else, hearing would be late unnoticed.
-    untouched = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    assert hasattr(untouched.addTransceiver("audio").receiver, name)
-    await untouched.close()
+async def test_browsers_are_asked_to_repeat_the_microphones_packets() -> None:
     async with calling() as call:
         answer = await call.connect()
         # Browsers send the means to recover lost packets to those who say that they can use them.
@@ -183,14 +178,15 @@ async def test_time_goes_on_where_the_microphones_packets_are_lost(monkeypatch: 
     async with calling() as call:
         await call.connect()
         receiver = next(t for t in call.peer._connection.getTransceivers() if t.kind == "audio").receiver
-        handle = receiver._handle_rtp_packet
+        assert isinstance(receiver, Microphone)
+        take = receiver._take
 
-        async def lossy(packet: Any, arrival_time_ms: int) -> None:
-            came.append(packet.sequence_number)
+        def lossy(packet: bytes) -> None:
+            came.append(packet[2] << 8 | packet[3])
             if len(came) % 4:
-                await handle(packet, arrival_time_ms)
+                take(packet)
 
-        monkeypatch.setattr(receiver, "_handle_rtp_packet", lossy)
+        monkeypatch.setattr(receiver, "_take", lossy)
         before = call.listener.heard_samples
         await call.listener.until(lambda one: one.heard_samples - before > HEARING_RATE_HZ)
     # 320 samples a packet, the last few of which may still wait.

@@ -43,9 +43,9 @@ class Audience:
             for feed in self.feeds:
                 if feed is stuck:
                     continue
-                while feed.voice._queue.qsize():
+                while feed.voice._units:
                     await feed.voice.recv()
-                while feed.face._queue.qsize():
+                while feed.face._units:
                     self.pictures.setdefault(id(feed), []).append(await feed.face.recv())
 
     def times(self, feed: Feed) -> list[int | None]:
