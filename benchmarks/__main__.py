@@ -18,7 +18,7 @@ from benchmarks import tables
 from benchmarks.machine import describe
 from webapp.programs import LEAN
 
-NAMES = ("render", "build", "start", "serve", "room", "talk", "sync", "memory")
+NAMES = ("render", "build", "start", "serve", "room", "talk", "interrupt", "sync", "memory")
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"

@@ -94,6 +94,11 @@ def _heard(results: Results, which: str, name: str) -> dict[str, float]:
     return found
 
 
+def _median_and_95th(results: Results, name: str) -> str:
+    spread = results["interrupt"][name]
+    return f"{spread['p95']:.0f} (median {spread['p50']:.0f})"
+
+
 def _apart(results: Results) -> dict[str, float]:
     found: dict[str, float] = results["sync"]["picture_after_sound_ms"]
     return found
@@ -179,6 +184,25 @@ FIGURES = (
         lambda r: _spread(_heard(r, *AT_VISITOR), 0),
         lambda r: _heard(r, *AT_VISITOR)["p50"],
         most=800,
+        unit="ms",
+    ),
+    Figure(
+        "interrupting twenty times in a row in Chromium: the visitor's first sound to a low voice, 95th percentile, wall ms",
+        lambda r: _median_and_95th(r, "first_sound_to_low_voice_ms"),
+        lambda r: r["interrupt"]["first_sound_to_low_voice_ms"]["p95"],
+        most=200,
+        unit="ms",
+    ),
+    Figure(
+        "the same, first sound to silence",
+        lambda r: _median_and_95th(r, "first_sound_to_silence_ms"),
+        lambda r: r["interrupt"]["first_sound_to_silence_ms"]["p95"],
+    ),
+    Figure(
+        "the same, the page hears that it is an interruption, to silence",
+        lambda r: _median_and_95th(r, "notice_to_silence_ms"),
+        lambda r: r["interrupt"]["notice_to_silence_ms"]["p95"],
+        most=200,
         unit="ms",
     ),
     Figure(

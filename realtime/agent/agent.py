@@ -191,6 +191,10 @@ class Agent:
         if step is Step.STARTED:
             self._begin_turn(ears)
             return
+        if step is Step.STIRRED:
+            if self._speaker.busy and self._may_begin(ears.talker):
+                self._stage.send({"type": "yield"})
+            return
         turn = self._turn_of(ears.talker)
         if turn is None:
             return

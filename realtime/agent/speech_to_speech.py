@@ -174,6 +174,8 @@ class SpeechToSpeechAgent:
                     self._user_started()
                     # With what lies before the first word, which was withheld.
                     sent = self._ears.recorder.samples()
+                elif step is Step.STIRRED:
+                    self._stage.send({"type": "yield"})
                 elif step is Step.PAUSED:
                     self._stage.user_paused()
                 elif step is Step.TRANSCRIBE:

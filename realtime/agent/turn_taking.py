@@ -30,6 +30,7 @@ _LAST_WORD: Final = re.compile(r"([\w']+)\W*$")
 class Step(Enum):
     """What to do now."""
 
+    STIRRED = auto()  # there may be a voice over the avatar's: it lowers its own, until this is known
     STARTED = auto()  # somebody began to speak
     TRANSCRIBE = auto()  # the first moment of silence: transcribe what was said, answer behind the gate
     PAUSED = auto()  # a breath
@@ -50,6 +51,7 @@ class Rules:
     voice_on: float = 0.5
     voice_off: float = 0.35
     start_frames: int = 3
+    stir_frames: int = 2
     barge_in_frames: int = 4
     barge_in_early_frames: int = 6
     barge_in_window: int = 7
@@ -93,6 +95,7 @@ class TurnTaking:
     def reset(self) -> None:
         """Nobody is speaking."""
         self._recent.clear()
+        self._stirred = False
         self.speaking = False
         self.silence_ms = 0
         self.spoken_ms = 0
@@ -138,7 +141,8 @@ class TurnTaking:
         if not self.speaking:
             self._recent.append(probability >= self.rules.voice_on)
             if not self._onset(avatar_speaking, avatar_began):
-                return []
+                return [Step.STIRRED] if self._stirs(avatar_speaking) else []
+            self._stirred = False
             self._forget()
             self.speaking, self.silence_ms = True, 0
             self.spoken_ms = self.onset_frames * FRAME_MS
@@ -210,6 +214,16 @@ class TurnTaking:
         self._recent.clear()
         self._forget()
         return [Step.COMMIT]
+
+    def _stirs(self, avatar_speaking: bool) -> bool:
+        """Whether voiced frames follow each other now, for the first time since there were none."""
+        if not any(self._recent):
+            self._stirred = False
+        flags = list(self._recent)[-self.rules.stir_frames :]
+        if self._stirred or not avatar_speaking or len(flags) < self.rules.stir_frames or not all(flags):
+            return False
+        self._stirred = True
+        return True
 
     def _onset(self, avatar_speaking: bool, avatar_began: bool) -> bool:
         flags = list(self._recent)

@@ -203,6 +203,8 @@ async def test_a_click_does_not_interrupt() -> None:
         await talk.sound(0.9, 3 * FRAME_MS)
         await talk.silence(4000)
         assert not talk.stage.silenced_s
+        # It only lowers its voice for a moment.
+        assert len(talk.stage.of_type("yield")) == 1
         assert len(talk.stage.captions("avatar")) == 1
 
 

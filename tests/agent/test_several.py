@@ -144,6 +144,8 @@ async def test_humming_along_beside_somebody_is_no_question() -> None:
         await room.sound(320, BEN)
         await room.sound(9000)
         assert [name for name, _ in room.said()] == ["Ann", "Ada"]
+        # Whom it does not answer it does not lower its voice for.
+        assert room.stage.of_type("yield") == []
 
 
 @virtually

@@ -149,9 +149,29 @@ def test_barging_in_takes_four_frames_of_seven(
     levels: list[float], situation: dict[str, bool], frame: int | None
 ) -> None:
     turn = TurnTaking()
-    assert feed(turn, levels, **situation)[:1] == ([] if frame is None else [(frame, Step.STARTED)])
+    started = [(at, step) for at, step in feed(turn, levels, **situation) if step is not Step.STIRRED]
+    assert started[:1] == ([] if frame is None else [(frame, Step.STARTED)])
     if frame is not None:
         assert 4 <= turn.onset_frames <= 7
+
+
+@pytest.mark.parametrize(
+    ("levels", "avatar_speaking", "frames_of_it"),
+    [
+        ([0.9, 0.9], True, [2]),
+        ([0.9, 0.9], False, []),
+        ([0.9, 0, 0.9, 0], True, []),
+        ([0, 0, 0.9, 0.9, 0.9, 0], True, [4]),
+        # Again only after a quarter of a second without a voice.
+        ([0.9, 0.9, 0, 0, 0.9, *[0] * 5, 0.9, 0.9], True, [2]),
+        ([0.9, 0.9, *[0] * 7, 0.9, 0.9], True, [2, 11]),
+    ],
+)
+def test_two_frames_of_voice_over_the_avatar_stir(
+    levels: list[float], avatar_speaking: bool, frames_of_it: list[int]
+) -> None:
+    steps = feed(TurnTaking(), levels, avatar_speaking=avatar_speaking)
+    assert [at for at, step in steps if step is Step.STIRRED] == frames_of_it
 
 
 @given(st.lists(st.floats(0, 1), max_size=300), st.booleans())

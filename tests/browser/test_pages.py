@@ -242,3 +242,23 @@ def test_the_last_turns_are_shown_as_a_waterfall(staged: Page) -> None:
         ["12", "260", "350", "300", "600", "640"]
     )
     assert trouble == []
+
+
+def test_the_avatar_lowers_its_voice_and_falls_silent_at_once(staged: Page) -> None:
+    staged.click("#talk")
+    staged.wait_for_selector("[data-picture]", timeout=20_000)
+    wait_until(staged, "window.fakeServer.channel?.readyState === 'open'")
+    staged.evaluate(
+        """() => {
+          window.volumes = [];
+          window.parlo.video.addEventListener('volumechange', () => window.volumes.push(window.parlo.video.volume));
+        }"""
+    )
+    for event, lowest in (("yield", 0.1), ("interrupted", 0)):
+        staged.evaluate("(event) => window.fakeServer.say(event)", {"type": event, "turn": 1, "text": ""})
+        wait_until(staged, f"window.volumes.includes({lowest})")
+        # By itself it is loud again, soon.
+        wait_until(staged, "window.volumes.at(-1) === 1")
+    staged.evaluate("window.fakeServer.say({type: 'interrupted', turn: 1, text: ''})")
+    staged.evaluate("window.fakeServer.say({type: 'state', state: 'speaking'})")
+    wait_until(staged, "window.parlo.video.volume === 1 && window.parlo.state === 'speaking'")

@@ -5,6 +5,7 @@ import { Conversation, PHASE } from "./conversation.js";
 import { Debug } from "./debug.js";
 import { Devices } from "./devices.js";
 import { LinkCard } from "./card.js";
+import { Loudness } from "./loudness.js";
 import { Meter } from "./meter.js";
 import { Microphone } from "./microphone.js";
 import { PushToTalk } from "./push.js";
@@ -27,6 +28,7 @@ const $ = (id) => document.getElementById(id);
 export const config = JSON.parse($("talk-config").textContent);
 export const root = document.documentElement;
 const video = $("avatar-video");
+const loudness = new Loudness(video);
 const microphone = new Microphone();
 const meter = new Meter($("mute"));
 export const captions = new Captions({
@@ -204,9 +206,16 @@ function showPhase({ phase, sentence }) {
 }
 
 const MESSAGES = {
-  state: ({ state }) => showState(state),
+  state: ({ state }) => {
+    if (state === "speaking") loudness.restore();
+    showState(state);
+  },
   caption: (message) => captions.caption(message),
-  interrupted: (message) => captions.interrupted(message),
+  yield: () => loudness.yield(),
+  interrupted: (message) => {
+    loudness.hush();
+    captions.interrupted(message);
+  },
   latency: (message) => debug.latency(message),
   stats: (message) => debug.worker(message),
   card: (message) => card.show(message),
@@ -243,7 +252,9 @@ $("talk").addEventListener("click", talk);
 $("notice-close").addEventListener("click", () => notice(""));
 $("unblock").addEventListener("click", play);
 $("hangup").addEventListener("click", () => conversation.hangUp());
-$("interrupt").addEventListener("click", () => conversation.say({ type: "interrupt" }));
+$("interrupt").addEventListener("click", () => {
+  if (conversation.say({ type: "interrupt" })) loudness.hush();
+});
 $("mute").addEventListener("click", () => {
   microphone.mute(!microphone.muted);
   $("mute").setAttribute("aria-pressed", String(microphone.muted));
