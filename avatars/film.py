@@ -18,10 +18,12 @@ from av.video.stream import VideoStream
 
 from avatars.engine.controls import FRAME_RATE_HZ
 from avatars.engine.face import Rig
-from avatars.engine.gestures import find_gesture
+from avatars.engine.face.projector import AHEAD, WAIT_FRAMES
+from avatars.engine.gestures import Gesture, find_gesture
 from avatars.engine.mouth_network import painting_renderer
 from avatars.engine.performer import Activity, Line, Mood, Performer, Take
 from avatars.engine.portrait import Portrait
+from avatars.engine.recorded import RecordedGesture
 from avatars.engine.speech import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Speech
 from avatars.provenance import COMMENT, mark_film
 
@@ -110,7 +112,7 @@ def _filmed(
     line = Line.prepare(speech, SEED) if speech is not None else None
     if line is not None:
         performer.set_activity(Activity.SPEAKING)
-    ends = [cue.at_frame + find_gesture(cue.gesture).frames for cue in cues]
+    ends = [cue.at_frame + _frames_of(find_gesture(cue.gesture, portrait.recorded)) for cue in cues]
     frames = max([BEFORE_FRAMES + (line.frames if line else 0), *ends]) + AFTER_FRAMES
     drawing_s = encoding_s = 0.0
     with open_reel(out, portrait.width, portrait.height) as reel:
@@ -128,6 +130,12 @@ def _filmed(
             encoding_s += time.process_time() - drawn
             progress((index + 1) / frames)
     return Filmed(frames, 1000 * drawing_s / frames, 1000 * encoding_s / frames)
+
+
+def _frames_of(gesture: Gesture | RecordedGesture) -> int:
+    """How long a gesture takes at most, from its cue on."""
+    waits = AHEAD + 1 + WAIT_FRAMES if isinstance(gesture, RecordedGesture) else 0
+    return waits + gesture.frames
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from avatars.engine.gestures import find_gesture
 from avatars.engine.performer import Activity, Line, Mood, Performer, Playback
 from avatars.engine.speech.spoken import Speech
 from realtime.agent import Cue
@@ -108,7 +107,7 @@ class LiveStage:
 
     def play_gesture(self, cue: Cue) -> None:
         """Begin a gesture, and tell the page. Raises `UnknownGesture`."""
-        gesture = find_gesture(cue.gesture)
+        gesture = self.performer.find_gesture(cue.gesture)
         self.performer.play_gesture(
             gesture.name,
             stop_on_user_speech=cue.stop_on_user_speech,

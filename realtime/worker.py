@@ -15,7 +15,9 @@ import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
+from avatars.engine.gestures import GESTURES
 from avatars.engine.performer import Mood
+from avatars.engine.recorded import RecordedGesture
 from avatars.models import Avatar, Passage
 from realtime.agent import (
     AgentSettings,
@@ -277,14 +279,16 @@ class MediaWorker:
         try:
             avatar = await Avatar.objects.aget(code=message["avatar"])
             limits = Limits(MOST_SEATS, message["talkers"]) if room else None
+            rig = await self._likenesses.rig(avatar.imx.name or "")
             session = self.sessions[place] = Session(
                 place,
-                await self._likenesses.rig(avatar.imx.name or ""),
+                rig,
                 await database_sync_to_async(agent_settings)(
                     # Of a room's visitors each has a time zone of their own.
                     avatar,
                     several=bool(room),
                     time_zone="" if room else message.get("time_zone", ""),
+                    recorded=rig.portrait.recorded,
                 ),
                 replace(self._backstage, providers=await self._casting.providers_for(avatar)),
                 self._session_ended,
@@ -359,8 +363,13 @@ class MediaWorker:
             logger.warning("The page could not be told", message=kind, reason=str(error))
 
 
-def agent_settings(avatar: Avatar, *, several: bool = False, time_zone: str = "") -> AgentSettings:
-    """What the agent has to know of an avatar, whether it meets several people at once, and where a visitor is."""
+def agent_settings(
+    avatar: Avatar, *, several: bool = False, time_zone: str = "", recorded: tuple[RecordedGesture, ...] = ()
+) -> AgentSettings:
+    """What the agent has to know of an avatar, whether it meets several people at once, and where a visitor is.
+
+    recorded: the gestures that its face has beside those of every face.
+    """
     pairs = tuple(
         WrittenPair(tuple(line.strip() for line in pair.questions.splitlines() if line.strip()), pair.answer)
         for pair in avatar.pairs.all()
@@ -372,6 +381,8 @@ def agent_settings(avatar: Avatar, *, several: bool = False, time_zone: str = ""
             SaidBy(trigger.said_by),
         )
         for trigger in avatar.triggers.all()
+        # A recorded gesture may have been deleted since.
+        if trigger.gesture in GESTURES or trigger.gesture in {own.name for own in recorded}
     )
     known = knowledge_of(avatar)
     return AgentSettings(
@@ -388,6 +399,7 @@ def agent_settings(avatar: Avatar, *, several: bool = False, time_zone: str = ""
         avatar.tools,
         tuple(Link(link.title, link.url) for link in avatar.links.all()),
         time_zone,
+        recorded,
     )
 
 

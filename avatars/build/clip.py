@@ -59,7 +59,7 @@ class Clip:
     """A video whose header was found to be within the limits.
 
     width, height: of its pictures, upright, with square pixels. seconds: its length, 0 where the file does not say.
-    rate_hz: of the pictures that `pictures` yields: every `every`th of the file.
+    rate_hz: of the pictures that `pictures` yields: every `every`th of the file. least_s, most_s: how long it may last.
     """
 
     path: Path
@@ -70,6 +70,8 @@ class Clip:
     seconds: float
     rate_hz: float
     every: int
+    least_s: float = SECONDS_MIN
+    most_s: float = SECONDS_MAX
 
     def pictures(self, first: int = 0, last: int | None = None, *, side_px: int = 0) -> Iterator[tuple[float, Picture]]:
         """Yield time in seconds and (height, width, 3) uint8 BGR of the pictures `first` to `last`, both included.
@@ -90,8 +92,8 @@ class Clip:
                     raise BuildRefused("damaged", "The size of this video changes on the way. Save it again as MP4.")
                 time_s = frame.time if frame.time is not None else index / (self.rate_hz * self.every)
                 began = time_s if began is None else began
-                if time_s - began > SECONDS_MAX + SECONDS_SLACK:
-                    raise _too_long(None)
+                if time_s - began > self.most_s + SECONDS_SLACK:
+                    raise _too_long(None, self.most_s)
                 number, skipped = divmod(index, self.every)
                 if skipped or number < first:
                     continue
@@ -100,8 +102,11 @@ class Clip:
                 yield time_s - began, _upright(frame, size)
 
 
-def open_clip(path: Path) -> Clip:
-    """Look at a video's header. Raises `BuildRefused` where it is none, or beyond the limits."""
+def open_clip(path: Path, *, least_s: float = SECONDS_MIN, most_s: float = SECONDS_MAX) -> Clip:
+    """Look at a video's header. Raises `BuildRefused` where it is none, or beyond the limits.
+
+    least_s, most_s: how long it may last, seconds.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -133,7 +138,7 @@ def open_clip(path: Path) -> Clip:
             )
         seconds = 0.0 if container.duration is None else container.duration / av.time_base
         if seconds:
-            _check_length(seconds)
+            _check_length(seconds, least_s, most_s)
         rate_hz = float(stream.average_rate or stream.guessed_rate or 25)
         first = next(container.decode(stream), None)
         if first is None:
@@ -147,21 +152,24 @@ def open_clip(path: Path) -> Clip:
         raise BuildRefused(
             "too_few_frames", f"This video has only {rate_hz:.0f} pictures a second. Use one with 24 or more."
         )
-    return Clip(path, form, context.name, width, height, seconds, rate_hz / every, every)
+    return Clip(path, form, context.name, width, height, seconds, rate_hz / every, every, least_s, most_s)
 
 
-def _check_length(seconds: float) -> None:
-    if seconds > SECONDS_MAX + SECONDS_SLACK:
-        raise _too_long(seconds)
-    if seconds < SECONDS_MIN - 0.05:
-        raise BuildRefused(
-            "too_short", f"This video lasts {seconds:.1f} seconds. Use one of {SECONDS_MIN:.0f} seconds or more."
-        )
+def _check_length(seconds: float, least_s: float, most_s: float) -> None:
+    if seconds > most_s + SECONDS_SLACK:
+        raise _too_long(seconds, most_s)
+    if seconds < least_s - 0.05:
+        raise too_short(seconds, least_s)
 
 
-def _too_long(seconds: float | None) -> BuildRefused:
+def too_short(seconds: float, least_s: float) -> BuildRefused:
+    """The refusal of a video that ends too soon."""
+    return BuildRefused("too_short", f"This video lasts {seconds:.1f} seconds. Use one of {least_s:g} seconds or more.")
+
+
+def _too_long(seconds: float | None, most_s: float) -> BuildRefused:
     lasts = f"lasts {seconds:.0f} seconds" if seconds else "is too long"
-    return BuildRefused("too_long", f"This video {lasts}. Cut it to {SECONDS_MAX:.0f} seconds or less.")
+    return BuildRefused("too_long", f"This video {lasts}. Cut it to {most_s:.0f} seconds or less.")
 
 
 @contextmanager

@@ -78,13 +78,13 @@ class Loop:
         deviations = np.array([rest.deviation_iod(marks) for marks in self._marks], np.float32)
         patches = patch_amounts(deviations, self._clip.rate_hz)
         self.patched = float(patches.mean())
-        before = _Reel(self, self._start, self._stretch.first)
-        before.hold = self._stretch.meeting + 2
-        reel = _Reel(self, int(self.moments[0].at), self._stretch.last)
+        before = Winder(self.cut(self._start, self._stretch.first), self._start, hold=self._stretch.meeting + 2)
+        begin = int(self.moments[0].at)
+        reel = Winder(self.cut(begin, self._stretch.last), begin)
         last_at = -1.0
         for moment in self.moments:
             if moment.at < last_at:
-                reel = _Reel(self, self._stretch.first, self._stretch.last)
+                reel = Winder(self.cut(self._stretch.first, self._stretch.last), self._stretch.first)
             last_at = moment.at
             picture = reel.at(moment.at)
             amount = self._amount(patches, moment.at)
@@ -131,14 +131,14 @@ class Seam:
         return self._steps[self._at] / max(float(np.median(self._steps)), 1e-3)
 
 
-class _Reel:
-    """A range of a clip wound forwards only, with the last few pictures at hand."""
+class Winder:
+    """Pictures of a clip from number `first` on, wound forwards only, with the last `hold` of them at hand."""
 
-    def __init__(self, loop: Loop, first: int, last: int) -> None:
-        self._pictures = loop.cut(first, last)
+    def __init__(self, pictures: Iterator[Picture], first: int, *, hold: int = 2) -> None:
+        self._pictures = pictures
         self._next = first
         self._kept: dict[int, Picture] = {}
-        self.hold = 2
+        self._hold = hold
 
     def at(self, at: float) -> Picture:
         """The picture at a place between two of the clip's."""
@@ -158,7 +158,7 @@ class _Reel:
                 # A clip may be a picture shorter in a second reading: its last one stands.
                 self._kept[self._next] = self._kept[max(self._kept)]
             self._next += 1
-            for old in [name for name in self._kept if name < self._next - self.hold]:
+            for old in [name for name in self._kept if name < self._next - self._hold]:
                 del self._kept[old]
         return self._kept[index]
 

@@ -130,10 +130,7 @@ def _inspect(track: Track, stretch: Stretch, frame: Frame, findings: Findings) -
         raise BuildRefused(
             "mouth_covered", "The mouth is covered nearly all the time. Use a video that shows the whole face."
         )
-    boxes = track.beside
-    centres = boxes[:, :2] + boxes[:, 2:] / 2 - np.array([frame.left, frame.top], np.float32)
-    inside = (centres > 0).all(axis=1) & (centres < [frame.width, frame.height]).all(axis=1)
-    if int((inside & (boxes[:, 3] > OTHER_FACE * height_px)).sum()) >= OTHER_TIMES:
+    if track.others_in(frame, OTHER_FACE * height_px) >= OTHER_TIMES:
         raise BuildRefused(
             "several_people", "Somebody else is in the picture beside the face. Use a video of one person alone."
         )

@@ -34,5 +34,13 @@ CODES = (
     "several_people",
     "mouth_covered",
     "bad_size",
+    "not_moving",
+    "too_many",
+    "bad_name",
+    "face_left",
+    "other_person",
+    "framing",
+    "does_not_begin_at_rest",
+    "does_not_end_at_rest",
     "not_written",
 )

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatars.build.clip import SECONDS_MAX, SECONDS_MIN, Clip
+from avatars.build.clip import Clip, too_short
+from avatars.build.framing import Frame
 from avatars.build.inspection import lips_hidden
-from avatars.build.refusal import BuildRefused
 from avatars.engine.perception import Face, Perception
 from avatars.engine.portrait import LANDMARK_COUNT
 
@@ -59,6 +59,12 @@ class Track:
     def __len__(self) -> int:
         return len(self.times_s)
 
+    def others_in(self, frame: Frame, height_px: float) -> int:
+        """How often another face larger than this was seen in a frame of the clip."""
+        centres = self.beside[:, :2] + self.beside[:, 2:] / 2 - np.array([frame.left, frame.top], np.float32)
+        inside = (centres > 0).all(axis=1) & (centres < [frame.width, frame.height]).all(axis=1)
+        return int((inside & (self.beside[:, 3] > height_px)).sum())
+
     def runs(self) -> list[slice]:
         """The stretches of one shot in which the face was never lost."""
         breaks = np.flatnonzero(np.diff(self.shots) != 0) + 1
@@ -72,7 +78,7 @@ def follow(clip: Clip, progress: Callable[[float], None]) -> Track:
     watch = _Watch(clip)
     for index, (time_s, picture) in enumerate(clip.pictures(side_px=SIDE_PX)):
         watch.look(index, time_s, picture)
-        progress(min(1.0, time_s / (clip.seconds or SECONDS_MAX)))
+        progress(min(1.0, time_s / (clip.seconds or clip.most_s)))
     return watch.track()
 
 
@@ -81,6 +87,7 @@ class _Watch:
 
     def __init__(self, clip: Clip) -> None:
         self._perception = Perception.shared()
+        self._least_s = clip.least_s
         self._scale = np.float32(min(1.0, SIDE_PX / max(clip.width, clip.height)))
         self._round = max(1, round(LOOK_ROUND_S * clip.rate_hz))
         self._last: Face | None = None
@@ -127,10 +134,8 @@ class _Watch:
         """Everything noted, judged. Raises `BuildRefused`."""
         count = len(self._rows)
         times = np.array(self._times, np.float32)
-        if count < 2 or times[-1] < SECONDS_MIN - 0.3:
-            raise BuildRefused(
-                "too_short", f"This video lasts {self._times[-1] if count else 0:.1f} seconds. Use one of 3 or more."
-            )
+        if count < 2 or times[-1] < 0.9 * self._least_s:
+            raise too_short(self._times[-1] if count else 0.0, self._least_s)
         found = np.array([face is not None for face in self._rows]) & self._same_person(count)
         landmarks = np.full((count, LANDMARK_COUNT, 3), np.nan, np.float32)
         numbers = np.full((count, 5), np.nan, np.float32)

@@ -1,10 +1,11 @@
 """Stage directions in a text, as in "[nod] Yes, of course": they are played, or left out, and never spoken."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from avatars.engine.gestures import UnknownGesture, find_gesture
+from avatars.engine.gestures import Named, UnknownGesture, find_gesture
 
 LONGEST_DIRECTION: Final = 32
 _DIRECTION: Final = re.compile(
@@ -18,6 +19,8 @@ _TOLD: Final = {
     **{"laughs": "laugh", "laughing": "laugh", "chuckles": "laugh", "giggles": "laugh", "winks": "wink"},
     **{"raises eyebrows": "brows", "raises an eyebrow": "brows", "looks away": "aside", "looks aside": "aside"},
     **{"thinks": "think", "thinking": "think", "pauses to think": "think"},
+    **{"waves": "wave", "waving": "wave", "waves hello": "wave", "claps": "clap", "blows a kiss": "kiss"},
+    **{"thumbs up": "thumbs_up", "gives a thumbs up": "thumbs_up"},
 }
 
 
@@ -29,8 +32,8 @@ class Direction:
     share: float
 
 
-def without_directions(text: str) -> tuple[str, tuple[Direction, ...]]:
-    """A text without the directions in it, and those of them that can be played.
+def without_directions(text: str, own: Sequence[Named] = ()) -> tuple[str, tuple[Direction, ...]]:
+    """A text without the directions in it, and those of them that can be played; own: recorded gestures of the avatar.
 
     In square brackets everything in small letters is a direction; with asterisks or round brackets only what could be
     nothing else.
@@ -41,7 +44,7 @@ def without_directions(text: str) -> tuple[str, tuple[Direction, ...]]:
     at = 0
     for match in _DIRECTION.finditer(text):
         bracketed, told = match[1], match[2] or match[3]
-        gesture = _gesture(bracketed or told, written=bracketed is not None)
+        gesture = _gesture(bracketed or told, own, written=bracketed is not None)
         if gesture is None and (bracketed is None or not bracketed.islower()):
             continue
         before = text[at : match.start()]
@@ -70,14 +73,13 @@ def past_direction(text: str, end: int) -> int | None:
     return max(end, closing + 1)
 
 
-def _gesture(words: str, *, written: bool) -> str | None:
+def _gesture(words: str, own: Sequence[Named], *, written: bool) -> str | None:
     """The name of the gesture that is meant; a bare word counts only where it is `written` as we ask for it."""
-    if told := _TOLD.get(words.lower().replace("_", " ")):
-        return find_gesture(told).name
-    if not written:
+    told = _TOLD.get(words.lower().replace("_", " "))
+    if told is None and not written:
         return None
     try:
-        return find_gesture(words).name
+        return find_gesture(told or words, own).name
     except UnknownGesture:
         return None
 

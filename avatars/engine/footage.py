@@ -1,7 +1,7 @@
 """Footage: a person's own idle motion, as a loop of coded pictures and where the face is in each."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -20,10 +20,9 @@ from avatars.engine.controls import FRAME_RATE_HZ
 CODEC: Final = "h264"
 # So nearly without loss that the first picture, coded alone, is not seen to differ from the last; ten seconds stay below
 # 10 MB whatever they show.
-QUALITY: Final = "9"
+QUALITY: Final = 9
 RATE_MAX_KBIT_S: Final = 6500
 FRAMES_MAX: Final = 400
-AHEAD: Final = 2
 
 Picture = NDArray[np.uint8]
 
@@ -66,18 +65,28 @@ class FootageDamaged(ValueError):
     """Coded pictures that cannot be decoded."""
 
 
-def encode(pictures: Iterator[Picture], width: int, height: int) -> Iterator[bytes]:
-    """Code I420 pictures (height * 3 // 2, width), one packet each: quick to decode, headers with the first."""
+def encode(
+    pictures: Iterator[Picture],
+    width: int,
+    height: int,
+    *,
+    quality: int = QUALITY,
+    rate_max_kbit_s: int = RATE_MAX_KBIT_S,
+) -> Iterator[bytes]:
+    """Code I420 pictures (height * 3 // 2, width), one packet each: quick to decode, headers with the first.
+
+    quality: x264's constant rate factor, smaller is better.
+    """
     coder = av.CodecContext.create("libx264", "w")
     assert isinstance(coder, VideoCodecContext)
     coder.width, coder.height, coder.pix_fmt = width, height, "yuv420p"
     coder.framerate, coder.time_base = Fraction(FRAME_RATE_HZ), Fraction(1, FRAME_RATE_HZ)
     coder.thread_count = 1
-    rate = f"vbv-maxrate={RATE_MAX_KBIT_S}:vbv-bufsize={2 * RATE_MAX_KBIT_S}"
+    rate = f"vbv-maxrate={rate_max_kbit_s}:vbv-bufsize={2 * rate_max_kbit_s}"
     coder.options = {
         "preset": "medium",
         "tune": "fastdecode",
-        "crf": QUALITY,
+        "crf": str(quality),
         "x264-params": f"bframes=0:keyint=infinite:scenecut=0:rc-lookahead=10:repeat-headers=1:{rate}",
     }
     for index, picture in enumerate(pictures):
@@ -105,34 +114,35 @@ def _decoder() -> VideoCodecContext:
 
 
 @cache
-def _decoding() -> ThreadPoolExecutor:
+def decoding() -> ThreadPoolExecutor:
     """The one thread that decodes ahead for all sessions of this process."""
     return ThreadPoolExecutor(1, "footage")
 
 
 class Reel:
-    """Footage played round and round. Pictures are decoded ahead, off the thread that draws."""
+    """Footage wound on picture by picture, round and round."""
 
     def __init__(self, footage: Footage, width: int, height: int) -> None:
         self._footage, self._size = footage, (width, height)
         self._decoder = _decoder()
-        self._at = 0
-        self._coming: list[Future[Picture]] = []
+        self.at = 0
+        """The number of the picture that comes next."""
 
     def next(self) -> tuple[int, Picture]:
         """The next picture's number and I420 (height * 3 // 2, width) uint8. Raises `FootageDamaged`."""
-        while len(self._coming) <= AHEAD:
-            number = (self._at + len(self._coming)) % len(self._footage)
-            self._coming.append(_decoding().submit(self._decoded, number))
-        picture = self._coming.pop(0).result()
-        number, self._at = self._at, (self._at + 1) % len(self._footage)
-        return number, picture
+        number = self.at
+        return number, np.asarray(self._wound().to_ndarray(), np.uint8)
 
-    def _decoded(self, number: int) -> Picture:
+    def skip(self) -> None:
+        """Pass the next picture over, which takes less than to have it. Raises `FootageDamaged`."""
+        self._wound()
+
+    def _wound(self) -> VideoFrame:
         try:
-            frames = self._decoder.decode(av.Packet(self._footage.packets[number]))
+            frames = self._decoder.decode(av.Packet(self._footage.packets[self.at]))
         except FFmpegError as error:
             raise FootageDamaged("a picture of the footage cannot be decoded") from error
         if len(frames) != 1 or (frames[0].width, frames[0].height) != self._size or frames[0].format.name != "yuv420p":
             raise FootageDamaged("a picture of the footage is not what it should be")
-        return np.asarray(frames[0].to_ndarray(), np.uint8)
+        self.at = (self.at + 1) % len(self._footage)
+        return frames[0]

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from avatars.engine.activity import Activity
 from avatars.engine.controls import FRAME_RATE_HZ, Controls, rest
 from avatars.engine.easing import minimum_jerk
-from avatars.engine.gestures import Gesture, find_gesture
+from avatars.engine.gestures import GESTURES, Gesture
 
 # A gesture that is stopped or replaced fades within so many frames.
 FADE_FRAMES: Final = 9
@@ -88,7 +88,7 @@ class IdleGestures:
         if self._wait > 0:
             return None
         self._wait = self._interval()
-        return find_gesture(IDLE_GESTURES[self._rng.integers(len(IDLE_GESTURES))])
+        return GESTURES[IDLE_GESTURES[self._rng.integers(len(IDLE_GESTURES))]]
 
     def _interval(self) -> int:
         return round(self._rng.uniform(*IDLE_EVERY_S) * FRAME_RATE_HZ)

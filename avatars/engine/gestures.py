@@ -4,10 +4,10 @@ A gesture begins and ends at rest and leaves the lips to the speech, but for the
 of the wire where one is known there; the word is what people write.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,23 @@ _C = Control
 
 class UnknownGesture(ValueError):
     """There is no such gesture; the text is a sentence for people."""
+
+
+class Named(Protocol):
+    """What a gesture is asked for by."""
+
+    @property
+    def name(self) -> str:
+        """On the wire and in the database."""
+        ...
+
+    @property
+    def word(self) -> str:
+        """What is written in a text."""
+        ...
+
+
+Own = TypeVar("Own", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +195,17 @@ GESTURES: Final[Mapping[str, Gesture]] = {gesture.name: gesture for gesture in _
 _BY_WORD: Final = {**{gesture.word: gesture for gesture in _ALL}, **GESTURES}
 
 
-def find_gesture(name: str) -> Gesture:
-    """A gesture by its name or its word, in any case. Raises `UnknownGesture`."""
-    gesture = _BY_WORD.get(name.strip().lower().replace(" ", "_"))
-    if gesture is None:
-        words = ", ".join(known.word for known in _ALL)
+def find_gesture(name: str, own: Sequence[Own] = ()) -> Gesture | Own:
+    """A gesture by its name or its word, in any case. Raises `UnknownGesture`.
+
+    own: recorded gestures of the avatar, which come before those that every face has.
+    """
+    wanted = name.strip().lower().replace(" ", "_")
+    for gesture in own:
+        if wanted in (gesture.name, gesture.word):
+            return gesture
+    known = _BY_WORD.get(wanted)
+    if known is None:
+        words = ", ".join(dict.fromkeys([*(one.word for one in own), *(one.word for one in _ALL)]))
         raise UnknownGesture(f"There is no gesture {name!r}. Choose one of {words}.")
-    return gesture
+    return known

@@ -18,8 +18,9 @@ from avatars.engine.controls import FRAME_MS, MOUTH, MOUTH_COUNT, Control, Contr
 from avatars.engine.expression import Expression, Mood
 from avatars.engine.face import Renderer
 from avatars.engine.gesture_player import GesturePlayer, IdleGestures
-from avatars.engine.gestures import find_gesture
+from avatars.engine.gestures import Gesture, find_gesture
 from avatars.engine.motion import Motion
+from avatars.engine.recorded import RecordedGesture
 from avatars.engine.speech.mouth import mouth_track
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME, Speech
 
@@ -99,6 +100,9 @@ class Performer:
 
     def __init__(self, renderer: Renderer, seed: int) -> None:
         self._renderer = renderer
+        self._projector = renderer.projector
+        # While who speaks the recorded gesture that was begun last is to stop: the user, the agent.
+        self._recorded_stops = (False, False)
         self._motion = Motion(seed)
         self._expression = Expression()
         self._gestures = GesturePlayer()
@@ -129,21 +133,39 @@ class Performer:
         """Whether it gestures now and then of its own accord while nobody speaks; at first it does not."""
         self._gestures_when_idle = on
 
+    def find_gesture(self, name: str) -> Gesture | RecordedGesture:
+        """A gesture of this avatar by its name or its word. Raises `UnknownGesture`."""
+        return find_gesture(name, () if self._projector is None else self._projector.gestures)
+
     def play_gesture(self, name: str, *, stop_on_user_speech: bool = False, stop_on_agent_speech: bool = False) -> None:
         """Begin a gesture, by its name or its word, in the next frame; it replaces one under way.
 
-        It stops early, or does not begin, while those speak who are named. Raises `UnknownGesture`.
+        A recorded one begins within a second, where the loop leads into it best. It stops early, or does not begin,
+        while those speak who are named. Raises `UnknownGesture`.
         """
-        gesture = find_gesture(name)
+        gesture = self.find_gesture(name)
         with self._lock:
+            if isinstance(gesture, RecordedGesture):
+                assert self._projector is not None
+                self._gestures.stop()
+                self._projector.play(gesture)
+                self._recorded_stops = stop_on_user_speech, stop_on_agent_speech
+                return
+            self._stop_recorded()
             self._gestures.play(
                 gesture, stop_on_user_speech=stop_on_user_speech, stop_on_agent_speech=stop_on_agent_speech
             )
 
     def stop_gesture(self) -> None:
-        """Let a gesture under way fade."""
+        """Let a gesture under way fade; a recorded one comes to its end faster."""
         with self._lock:
             self._gestures.stop()
+            self._stop_recorded()
+
+    def _stop_recorded(self) -> None:
+        self._recorded_stops = False, False
+        if self._projector is not None:
+            self._projector.stop()
 
     def user_paused(self) -> None:
         """Who is listened to has paused; a listener may nod."""
@@ -224,7 +246,10 @@ class Performer:
         """What gestures add to the next frame."""
         if self._gestures_when_idle and not self._gestures.busy and (idle := self._idle_gestures.next(activity)):
             self._gestures.play(idle, stop_on_user_speech=True, stop_on_agent_speech=True)
-        return self._gestures.next(user_speaks=activity is Activity.LISTENING, agent_speaks=self._sounding)
+        user_speaks, agent_speaks = activity is Activity.LISTENING, self._sounding
+        if (user_speaks and self._recorded_stops[0]) or (agent_speaks and self._recorded_stops[1]):
+            self._stop_recorded()
+        return self._gestures.next(user_speaks=user_speaks, agent_speaks=agent_speaks)
 
     def _eased(self, mouth: Controls | None) -> Controls:
         """The mouth to draw: that of the speech, or the last one on its way to rest; the smile comes and goes slowly."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.footage import Footage
+from avatars.engine.recorded import RecordedGesture
 
 LANDMARK_COUNT: Final = 478
 
@@ -36,6 +37,7 @@ class Portrait:
     footage: for a face from a video, the loop that moves behind its mouth; `picture` is its first picture.
     teeth: (height, width, 4) uint8, the person's upper teeth from another picture, where they are in this one behind the
         lips: BGR and how much they cover.
+    recorded: gestures of the person's own, from other clips; only where there is footage.
     """
 
     picture: NDArray[np.uint8]
@@ -46,6 +48,7 @@ class Portrait:
     blink_limit: float = 1.0
     footage: Footage | None = None
     teeth: NDArray[np.uint8] | None = None
+    recorded: tuple[RecordedGesture, ...] = ()
 
     @property
     def width(self) -> int:

@@ -12,7 +12,7 @@ from avatars.imx.errors import (
 )
 from avatars.imx.manifest import Manifest, SourceKind
 from avatars.imx.reader import Imx, open_imx
-from avatars.imx.writer import write_imx
+from avatars.imx.writer import rewrite_gestures, write_imx
 
 __all__ = [
     "CorruptImx",
@@ -27,5 +27,6 @@ __all__ = [
     "TruncatedImx",
     "UnsafeImx",
     "open_imx",
+    "rewrite_gestures",
     "write_imx",
 ]

@@ -11,6 +11,10 @@ from typing import Any, Final
 from avatars.engine.controls import FRAME_RATE_HZ
 from avatars.engine.footage import FRAMES_MAX
 from avatars.engine.portrait import Kind
+from avatars.engine.recorded import FRAMES_MAX as GESTURE_FRAMES_MAX
+from avatars.engine.recorded import FRAMES_MIN as GESTURE_FRAMES_MIN
+from avatars.engine.recorded import LIMIT as GESTURES_MAX
+from avatars.engine.recorded import NAME_PATTERN
 from avatars.imx.errors import CorruptImx, NotImx, TooNewImx
 
 FORMAT: Final = "parlo-imx"
@@ -25,6 +29,8 @@ BLUR_MAX_PX: Final = 16.0
 INSIDE_COUNT: Final = 4
 INSIDE_MAX: Final = 255.0
 GAIN: Final = (1.0, 1.5)
+FREE_CELL_PX: Final = 8
+LABEL_MAX: Final = 60
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -39,7 +45,8 @@ class SourceKind(StrEnum):
 
 
 class MemberName(StrEnum):
-    """The members of a file besides the two that open it; the last four came with version 2."""
+    """The members of a file besides the two that open it and the pictures of gestures; from the footage on they came with
+    version 2."""
 
     PICTURE = "picture.png"
     MATTE = "matte.png"
@@ -51,6 +58,19 @@ class MemberName(StrEnum):
     POSES = "poses.npy"
     TEETH = "teeth.png"
     MOUTH = "mouth.onnx"
+    GESTURES = "gestures.npy"
+    JOINS = "joins.npy"
+    FREE = "free.png"
+
+
+def gesture_member(number: int) -> str:
+    """Name the member with the pictures of a gesture; they are numbered from 1."""
+    return f"gesture_{number}.h264"
+
+
+def free_cells(height: int, width: int) -> tuple[int, int]:
+    """How many rows and columns of cells `free.png` has for each picture of so many pixels."""
+    return -(-height // FREE_CELL_PX), -(-width // FREE_CELL_PX)
 
 
 REQUIRED: Final = frozenset(
@@ -80,12 +100,21 @@ class MovingPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class GestureEntry:
+    """One recorded gesture: its name on the wire, what people read, and how many pictures it has."""
+
+    name: str
+    label: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What an avatar file is: its picture's size and kind, where it came from, on whose word.
 
     recipe: the build's choices (crop, points, versions), enough to repeat it.
     measures: what the build measured (see `BuildReport.measures`).
-    moving: for a face from a video. members: filled in by the writer.
+    moving: for a face from a video. gestures: recorded ones. members: filled in by the writer.
     """
 
     width: int
@@ -101,12 +130,18 @@ class Manifest:
     recipe: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, Any] = field(default_factory=dict)
     moving: MovingPicture | None = None
+    gestures: tuple[GestureEntry, ...] = ()
     members: dict[str, Member] = field(default_factory=dict)
 
     @property
-    def required(self) -> frozenset[MemberName]:
+    def required(self) -> frozenset[str]:
         """The members without which such an avatar cannot be played."""
-        return REQUIRED if self.moving is None else REQUIRED_MOVING
+        if self.moving is None:
+            return frozenset(REQUIRED)
+        if not self.gestures:
+            return frozenset(REQUIRED_MOVING)
+        pictures = (gesture_member(number) for number in range(1, len(self.gestures) + 1))
+        return frozenset({*REQUIRED_MOVING, MemberName.GESTURES, MemberName.JOINS, *pictures})
 
     @property
     def version(self) -> int:
@@ -134,6 +169,8 @@ class Manifest:
         }
         if self.moving is not None:
             content["moving"] = asdict(self.moving)
+        if self.gestures:
+            content["gestures"] = [asdict(gesture) for gesture in self.gestures]
         return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
     @classmethod
@@ -182,6 +219,7 @@ class Manifest:
             recipe=content["recipe"],
             measures=content["measures"],
             moving=None if moving is None else _moving(moving),
+            gestures=() if moving is None else _gestures(content.get("gestures", [])),
             members={name: _member(one) for name, one in content["members"].items()},
         )
         gain = None if manifest.moving is None else manifest.moving.gain
@@ -211,6 +249,20 @@ def _moving(value: dict[str, Any]) -> MovingPicture:
     if gain is not None and not GAIN[0] <= (gain := float(gain)) <= GAIN[1]:
         raise ValueError(gain)
     return MovingPicture(_whole(value["frames"], 2, FRAMES_MAX), blur_px, inside, gain)
+
+
+def _gestures(value: list[dict[str, Any]]) -> tuple[GestureEntry, ...]:
+    if not isinstance(value, list) or len(value) > GESTURES_MAX:
+        raise ValueError("gestures")
+    found = []
+    for one in value:
+        name, label = one["name"], _text(one["label"])
+        if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name) or len(label) > LABEL_MAX:
+            raise ValueError(name)
+        found.append(GestureEntry(name, label, _whole(one["frames"], GESTURE_FRAMES_MIN, GESTURE_FRAMES_MAX)))
+    if len({one.name for one in found}) != len(found):
+        raise ValueError("gestures")
+    return tuple(found)
 
 
 def _text(value: object) -> str:

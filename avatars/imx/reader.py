@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from avatars.engine.footage import Footage, FootageDamaged, OwnMouth, Reel, split
 from avatars.engine.portrait import LANDMARK_COUNT, Portrait
+from avatars.engine.recorded import RecordedGesture
 from avatars.imx.container import (
     MANIFEST_BYTES_MAX,
     MANIFEST_NAME,
@@ -22,7 +23,7 @@ from avatars.imx.container import (
     table_of_contents,
 )
 from avatars.imx.errors import CorruptImx, NotImx, OversizedImx
-from avatars.imx.manifest import Manifest, MemberName, MovingPicture
+from avatars.imx.manifest import Manifest, MemberName, MovingPicture, free_cells, gesture_member
 from avatars.imx.pictures import PictureError, decode_exact
 
 # All that `zipfile` and `zlib` are known to raise on damaged archives; OSError comes from seeking to wrong offsets.
@@ -54,6 +55,7 @@ class Imx:
     def portrait(self) -> Portrait:
         """Return the face, ready for the renderer. Raises `ImxError`."""
         manifest = self.manifest
+        moving = manifest.moving
         return Portrait(
             picture=self._picture(MemberName.PICTURE, cv2.IMREAD_COLOR),
             landmarks=self._landmarks(),
@@ -61,8 +63,9 @@ class Imx:
             plate=self._picture(MemberName.PLATE, cv2.IMREAD_COLOR),
             kind=manifest.kind,
             blink_limit=manifest.blink_limit,
-            footage=None if manifest.moving is None else self._footage(manifest.moving),
+            footage=None if moving is None else self._footage(moving),
             teeth=self._teeth() if MemberName.TEETH in manifest.members else None,
+            recorded=() if moving is None else self._recorded(moving),
         )
 
     def poster(self) -> bytes:
@@ -77,12 +80,12 @@ class Imx:
         """Read every member once. Raises `ImxError` at the first that is not what was written."""
         for name in self.manifest.members:
             self.read(name)
-        footage = self.portrait().footage
-        if footage is not None:
+        portrait = self.portrait()
+        for footage in filter(None, [portrait.footage, *(one.footage for one in portrait.recorded)]):
             reel = Reel(footage, self.manifest.width, self.manifest.height)
             try:
                 for _ in footage.packets:
-                    reel.next()
+                    reel.skip()
             except FootageDamaged as error:
                 raise CorruptImx(_DAMAGED) from error
 
@@ -111,19 +114,19 @@ class Imx:
 
     def _footage(self, moving: MovingPicture) -> Footage:
         poses = self._array(MemberName.POSES, (moving.frames, 2, 3))
-        if not np.isfinite(poses).all():
-            raise CorruptImx(_DAMAGED)
-        scales = np.linalg.det(poses[:, :, :2])
-        if (scales < _SCALE_MIN**2).any() or (scales > _SCALE_MIN**-2).any():
-            raise CorruptImx(_DAMAGED)
+        inside = None if moving.inside is None else np.array(moving.inside, np.float32)
+        packets = self._packets(MemberName.FOOTAGE, _checked(poses))
+        return Footage(packets, poses, moving.blur_px, inside, self._mouth(moving))
+
+    def _packets(self, member: str, poses: NDArray[np.float32]) -> tuple[bytes, ...]:
+        """The coded pictures of a member, one for each pose."""
         try:
-            packets = split(self.read(MemberName.FOOTAGE))
+            packets = split(self.read(member))
         except FootageDamaged as error:
             raise CorruptImx(_DAMAGED) from error
-        if len(packets) != moving.frames:
+        if len(packets) != len(poses):
             raise CorruptImx(_DAMAGED)
-        inside = None if moving.inside is None else np.array(moving.inside, np.float32)
-        return Footage(packets, poses, moving.blur_px, inside, self._mouth(moving))
+        return packets
 
     def _mouth(self, moving: MovingPicture) -> OwnMouth | None:
         if moving.gain is None:
@@ -131,6 +134,35 @@ class Imx:
         if self.manifest.members[MemberName.MOUTH].size > MOUTH_BYTES_MAX:
             raise CorruptImx(_DAMAGED)
         return OwnMouth(self.read(MemberName.MOUTH), moving.gain)
+
+    def _recorded(self, moving: MovingPicture) -> tuple[RecordedGesture, ...]:
+        entries = self.manifest.gestures
+        if not entries:
+            return ()
+        total = sum(entry.frames for entry in entries)
+        rows = self._array(MemberName.GESTURES, (total, 7))
+        joins = self._array(MemberName.JOINS, (len(entries), 2, moving.frames))
+        if not (np.isfinite(rows).all() and np.isfinite(joins).all()):
+            raise CorruptImx(_DAMAGED)
+        free = self._free(total) if MemberName.FREE in self.manifest.members else None
+        found, begin = [], 0
+        for number, entry in enumerate(entries, 1):
+            part = slice(begin, begin := begin + entry.frames)
+            poses = _checked(np.ascontiguousarray(rows[part, :6].reshape(-1, 2, 3)))
+            footage = Footage(self._packets(gesture_member(number), poses), poses)
+            lips = np.clip(rows[part, 6], 0, 1)
+            own = None if free is None or (free[part] == np.uint8(255)).all() else free[part]
+            enter, leave = joins[number - 1]
+            found.append(RecordedGesture(entry.name, entry.label, footage, lips, enter, leave, own))
+        return tuple(found)
+
+    def _free(self, total: int) -> NDArray[np.uint8]:
+        rows, columns = free_cells(self.manifest.height, self.manifest.width)
+        try:
+            cells = decode_exact(self.read(MemberName.FREE), columns, rows * total, cv2.IMREAD_GRAYSCALE)
+        except PictureError as error:
+            raise CorruptImx(_DAMAGED) from error
+        return np.ascontiguousarray(cells.reshape(total, rows, columns))
 
     def _teeth(self) -> NDArray[np.uint8]:
         teeth = self._picture(MemberName.TEETH, cv2.IMREAD_UNCHANGED)
@@ -158,6 +190,16 @@ class Imx:
         if not np.isfinite(values).all() or (np.abs(relative - 0.5) > 0.5 + _OUTSIDE_MAX).any():
             raise CorruptImx(_DAMAGED)
         return values
+
+
+def _checked(poses: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Poses (n, 2, 3) that can be ones. Raises `CorruptImx`."""
+    if not np.isfinite(poses).all():
+        raise CorruptImx(_DAMAGED)
+    scales = np.linalg.det(poses[:, :, :2])
+    if (scales < _SCALE_MIN**2).any() or (scales > _SCALE_MIN**-2).any():
+        raise CorruptImx(_DAMAGED)
+    return poses
 
 
 def open_imx(path: Path | str) -> Imx:

@@ -13,9 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.portrait import LANDMARK_COUNT, Portrait
-from avatars.imx.container import MANIFEST_NAME, MIMETYPE, MIMETYPE_NAME
-from avatars.imx.manifest import Manifest, Member, MemberName, MovingPicture
+from avatars.engine.recorded import RecordedGesture
+from avatars.imx.container import (
+    FILE_BYTES_MAX,
+    MANIFEST_BYTES_MAX,
+    MANIFEST_NAME,
+    MEMBER_BYTES_MAX,
+    MIMETYPE,
+    MIMETYPE_NAME,
+)
+from avatars.imx.errors import OversizedImx
+from avatars.imx.manifest import (
+    GestureEntry,
+    Manifest,
+    Member,
+    MemberName,
+    MovingPicture,
+    free_cells,
+    gesture_member,
+)
 from avatars.imx.pictures import PLATE_QUALITY, encode_jpeg, encode_png
+from avatars.imx.reader import Imx
 
 # A fixed date in the table of contents: the same avatar gives the same bytes, the manifest tells when it was made.
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
@@ -27,10 +45,11 @@ def write_imx(
     """Write an avatar file in one step: readers see the old file or the new one, never a part.
 
     poster: JPEG. preview: MP4. Returns the manifest as written, with its members.
-    Raises `ValueError` for a portrait that contradicts the manifest or itself, `OSError` when it cannot be written.
+    Raises `ValueError` for a portrait that contradicts the manifest or itself, `OversizedImx` for one with too much
+    recorded, `OSError` when it cannot be written.
     """
     _check(portrait, manifest)
-    members = {
+    members: dict[str, bytes] = {
         MemberName.PICTURE: encode_png(portrait.picture),
         MemberName.MATTE: encode_png(portrait.matte),
         MemberName.PLATE: encode_jpeg(portrait.plate, PLATE_QUALITY),
@@ -46,13 +65,46 @@ def write_imx(
             members[MemberName.MOUTH] = footage.mouth.network
     if portrait.teeth is not None:
         members[MemberName.TEETH] = encode_png(portrait.teeth)
-    listed = {str(name): Member(len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()}
+    if portrait.recorded:
+        members |= _recorded(portrait.recorded, portrait.height, portrait.width)
     moving = None
     if footage is not None:
         inside = None if footage.inside is None else tuple(float(value) for value in footage.inside)
         gain = None if footage.mouth is None else footage.mouth.gain
         moving = MovingPicture(len(footage), footage.blur_px, inside, gain)
-    written = replace(manifest, moving=moving, members=listed)
+    return _store(path, replace(manifest, moving=moving, gestures=_entries(portrait.recorded)), members)
+
+
+def rewrite_gestures(path: Path, imx: Imx, gestures: tuple[RecordedGesture, ...]) -> Manifest:
+    """Write an avatar file that is `imx` with these recorded gestures in place of its own, in one step.
+
+    Nothing else is coded anew. Raises as `write_imx`, and `ImxError` where `imx` cannot be read.
+    """
+    manifest = imx.manifest
+    if manifest.moving is None:
+        raise ValueError("only a portrait with footage has recorded gestures")
+    own = {MemberName.GESTURES, MemberName.JOINS, MemberName.FREE}
+    own_pictures = {gesture_member(number) for number in range(1, len(manifest.gestures) + 1)}
+    members = {name: imx.read(name) for name in manifest.members if name not in own | own_pictures}
+    if gestures:
+        members |= _recorded(gestures, manifest.height, manifest.width)
+    return _store(path, replace(manifest, gestures=_entries(gestures)), members)
+
+
+def _entries(gestures: tuple[RecordedGesture, ...]) -> tuple[GestureEntry, ...]:
+    return tuple(GestureEntry(one.name, one.label, one.frames) for one in gestures)
+
+
+def _store(path: Path, manifest: Manifest, members: dict[str, bytes]) -> Manifest:
+    """Write the members and the manifest that lists them, whole or not at all."""
+    size = sum(len(data) for data in members.values())
+    if size > FILE_BYTES_MAX - MANIFEST_BYTES_MAX or any(len(data) > MEMBER_BYTES_MAX for data in members.values()):
+        raise OversizedImx(
+            f"With this the avatar would have {size / 1024**2:.0f} MB; {FILE_BYTES_MAX // 1024**2} are the most. "
+            "Use shorter clips, or fewer."
+        )
+    listed = {str(name): Member(len(data), hashlib.sha256(data).hexdigest()) for name, data in members.items()}
+    written = replace(manifest, members=listed)
     # What is written must be readable: the reader's own checks are the judge.
     Manifest.from_json(written.to_json())
 
@@ -82,6 +134,22 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, packing: int) -> None
     archive.writestr(info, data)
 
 
+def _recorded(gestures: tuple[RecordedGesture, ...], height: int, width: int) -> dict[str, bytes]:
+    """The members of recorded gestures: pictures of each, and of all of them poses, lips, joins and what is free."""
+    rows = [np.column_stack([one.footage.poses.reshape(-1, 6), one.lips]) for one in gestures]
+    members: dict[str, bytes] = {
+        MemberName.GESTURES: _array(np.concatenate(rows)),
+        MemberName.JOINS: _array(np.stack([np.stack([one.enter, one.leave]) for one in gestures])),
+    }
+    if any(one.free is not None for one in gestures):
+        cells = free_cells(height, width)
+        all_free = [np.full((one.frames, *cells), 255, np.uint8) if one.free is None else one.free for one in gestures]
+        members[MemberName.FREE] = encode_png(np.concatenate(all_free).reshape(-1, cells[1]))
+    for number, one in enumerate(gestures, 1):
+        members[gesture_member(number)] = b"".join(one.footage.packets)
+    return members
+
+
 def _array(values: NDArray[np.float32]) -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array(file, values.astype("<f4"), version=(1, 0), allow_pickle=False)
@@ -109,3 +177,5 @@ def _check(portrait: Portrait, manifest: Manifest) -> None:
     footage = portrait.footage
     if footage is not None and (footage.poses.shape != (len(footage), 2, 3) or not np.isfinite(footage.poses).all()):
         raise ValueError("the footage of a portrait has a pose for each picture")
+    if portrait.recorded and footage is None:
+        raise ValueError("only a portrait with footage has recorded gestures")

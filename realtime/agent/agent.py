@@ -83,7 +83,15 @@ class Agent:
         self._triggers = Triggers(settings.triggers)
         self._standby = Standby(clock)
         theatre = Theatre(
-            providers, stage, self._bearing, self._played, clock, settings.voice, self._triggers, self._standby
+            providers,
+            stage,
+            self._bearing,
+            self._played,
+            clock,
+            settings.voice,
+            self._triggers,
+            self._standby,
+            settings.gestures,
         )
         self._speaker = Speaker(theatre, self._dialogue, self._tasks.spawn, self._answer_next)
         self._several = settings.several

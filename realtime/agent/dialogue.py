@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from avatars.engine.gestures import GESTURES
+from avatars.engine.gestures import GESTURES, Named
 from realtime.agent.protocols import AgentSettings, Attributed, Message
 from realtime.agent.tokens import tokens_in
 
 PERSONA_LETTERS: Final = 4000
 SHORT_PERSONA_LETTERS: Final = 300
-GESTURE_WORDS: Final = ", ".join(f"[{gesture.word}]" for gesture in GESTURES.values())
 RULES: Final = (
     "You speak aloud, face to face. Answer in one or two short sentences of plain words."
     " No lists, no emoji, no markdown."
-    f" Your face can move: where it fits, write one of {GESTURE_WORDS} in front of a sentence. No other stage directions."
 )
 
 NOTES: Final = "Your notes of what was said before:"
@@ -38,8 +36,17 @@ def system_prompt(settings: AgentSettings) -> str:
         parts.append(f'You opened the conversation with: "{settings.greeting.strip()}"')
     if settings.several:
         parts.append(SEVERAL)
-    parts.append(RULES)
+    parts.append(f"{RULES} {gesture_rule(settings.gestures)}")
     return "\n".join(part for part in parts if part)
+
+
+def gesture_rule(own: Sequence[Named] = ()) -> str:
+    """What the face can do, and how it is asked to; own: recorded gestures."""
+    words = dict.fromkeys(f"[{gesture.word}]" for gesture in (*own, *GESTURES.values()))
+    return (
+        f"Your face can move: where it fits, write one of {', '.join(words)} in front of a sentence."
+        " No other stage directions."
+    )
 
 
 def short_prompt(settings: AgentSettings) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Protocol, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from avatars.engine.gestures import Named
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech.spoken import Speech
 from realtime.agent.cues import Cue, Trigger
@@ -234,6 +235,7 @@ class AgentSettings:
     knowledge: None where it has no files. patience: how long a silence ends a turn, "short", "normal" or "long".
     longest_turn_s: a turn is ended by force after so long. tools: the names of those its owner switched on.
     links: what it may show. time_zone: the visitor's, as in "Europe/Berlin"; "" where it is not known.
+    gestures: the recorded ones that its face has.
     """
 
     persona: str = ""
@@ -249,6 +251,7 @@ class AgentSettings:
     tools: frozenset[str] = frozenset()
     links: tuple[Link, ...] = ()
     time_zone: str = ""
+    gestures: tuple[Named, ...] = ()
 
 
 class Converser(Protocol):

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from avatars.engine.gestures import Named
 from avatars.engine.performer import Activity
 from avatars.engine.speech.spoken import Speech
 from realtime.agent import phrases
@@ -72,7 +73,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Theatre:
-    """What every reply of a session shares."""
+    """What every reply of a session shares. gestures: the recorded ones of the avatar."""
 
     providers: Providers
     stage: Stage
@@ -82,6 +83,7 @@ class Theatre:
     voice: str
     triggers: Triggers
     standby: Standby
+    gestures: Sequence[Named] = ()
 
 
 @dataclass(slots=True)
@@ -224,7 +226,7 @@ class Reply:
 
     async def _ask(self, mind: LanguageModel) -> Failure | None:
         """Give out what one mind says. What went wrong, if anything; it is told then."""
-        splitter = Splitter(self.sentences)
+        splitter = Splitter(self.sentences, self.theatre.gestures)
         failure: Failure | None = None
         cut_short = False
         first_s = FIRST_TEXT_BEFORE_OTHERS_S if self.minds else FIRST_TEXT_WITHIN_S
@@ -236,7 +238,7 @@ class Reply:
                         continue
                     self._mark(Mark.FIRST_TOKEN)
                     if isinstance(text, Written):
-                        splitter = Splitter(WHOLE)
+                        splitter = Splitter(WHOLE, self.theatre.gestures)
                     if isinstance(text, Informed):
                         self._found = text.found
                     for passage in splitter.push(text, hurried=self._hurried):

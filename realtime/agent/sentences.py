@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from avatars.engine.directions import Direction, past_direction, without_directions
+from avatars.engine.gestures import Named
 from realtime.agent.turn_taking import UNFINISHED_WORDS
 
 LONGEST_PIECE: Final = 240
@@ -66,11 +67,13 @@ class Splitter:
     In a hurry it does not wait for their ends.
 
     most_sentences: the text ends after so many. `finish` gives the rest; a rest without an end is dropped
-    where whole sentences were given before and `cut_short` says that the writer was stopped.
+    where whole sentences were given before and `cut_short` says that the writer was stopped. own: recorded gestures of
+    the avatar, which may be written in it.
     """
 
-    def __init__(self, most_sentences: int) -> None:
+    def __init__(self, most_sentences: int, own: Sequence[Named] = ()) -> None:
         self._left = most_sentences
+        self._own = own
         self._waiting = ""
         self._pending: tuple[Direction, ...] = ()
         self._given = 0
@@ -104,7 +107,7 @@ class Splitter:
 
     def _take(self, end: int) -> Iterator[Passage]:
         taken, self._waiting = self._waiting[:end], self._waiting[end:]
-        raw, directions = without_directions(taken)
+        raw, directions = without_directions(taken, self._own)
         piece = spoken_form(raw)
         if not has_words(piece):
             self._pending += directions

@@ -128,6 +128,7 @@ class SpeechToSpeechAgent:
             settings.voice,
             Triggers(settings.triggers),
             Standby(clock),
+            settings.gestures,
         )
         self._turn_taking = TurnTaking(judged=False)
         self._ears = Ears(providers.voice_activity(), played, self._turn_taking, clock, ALONE)

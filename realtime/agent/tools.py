@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from avatars.engine.gestures import GESTURES
+from avatars.engine.gestures import GESTURES, Named
 from realtime.agent.calculator import LONGEST_LETTERS, SumRefused, work_out
 from realtime.agent.protocols import AgentSettings, Link
 
@@ -123,7 +123,7 @@ def toolbox_for(settings: AgentSettings, now: Now = datetime.now) -> Toolbox:
         [
             _time(settings.time_zone, now, on("time")),
             _calculator(on("calculator")),
-            _gesture(on("gesture")),
+            _gesture(settings.gestures, on("gesture")),
             _hang_up(on("hang_up") and not settings.several),
             _link(settings.links, on("link") and bool(settings.links)),
         ]
@@ -218,14 +218,16 @@ def _calculator(on: bool) -> Tool:
     )
 
 
-def _gesture(on: bool) -> Tool:
+def _gesture(own: Sequence[Named], on: bool) -> Tool:
+    words = dict.fromkeys(gesture.word for gesture in (*own, *GESTURES.values()))
+
     async def run(given: Mapping[str, str]) -> Done:
         return Done("Your face does it now.", deed=f"[{given['name']}] ")
 
     return Tool(
         "gesture",
         "Moves your face, once.",
-        _parameters(["name"], name={"enum": [gesture.word for gesture in GESTURES.values()]}),
+        _parameters(["name"], name={"enum": list(words)}),
         run,
         on,
     )

@@ -1,5 +1,7 @@
 """Stage directions are played or left out, never spoken."""
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,31 @@ def told(text: str) -> tuple[str, list[str]]:
 )
 def test_directions_are_taken_out(text: str, plain: str, gestures: list[str]) -> None:
     assert told(text) == (plain, gestures)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A recorded gesture, as far as texts are concerned."""
+
+    name: str
+    word: str
+
+
+def test_recorded_gestures_are_written_like_the_others() -> None:
+    own = (Own("mini_wave_hello", "wave"), Own("thumbs_up_pulse", "thumbs_up"), Own("salute", "salute"))
+    text = "[wave] Hello! [thumbs up] *waves* [salute] [clap]"
+    plain, directions = without_directions(text, own)
+    assert plain.split() == ["Hello!"]
+    assert [one.gesture for one in directions] == ["mini_wave_hello", "thumbs_up_pulse", "mini_wave_hello", "salute"]
+    assert without_directions("*waves* Hello.") == ("*waves* Hello.", ())
+
+
+def test_the_model_is_told_of_recorded_gestures() -> None:
+    settings = AgentSettings(name="Nell", gestures=(Own("mini_wave_hello", "wave"), Own("nod_of_mine", "nod")))
+    prompt = system_prompt(settings)
+    assert "[wave]" in prompt
+    assert prompt.count("[nod]") == 1
+    assert "[wave]" not in system_prompt(AgentSettings(name="Nell"))
 
 
 def test_a_direction_knows_its_place() -> None:

@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from avatars.engine.activity import Activity
 from avatars.engine.controls import CONTROL_COUNT, FRAME_MS, MOUTH_COUNT, Control, clipped
 from avatars.engine.expression import MOODS
+from avatars.engine.footage import Footage
 from avatars.engine.gestures import GESTURES, UnknownGesture, find_gesture
 from avatars.engine.performer import RESTING_RELAX, Line, Mood, Performer, Playback, Take
+from avatars.engine.recorded import RecordedGesture
 from avatars.engine.speech import LocalVoice
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Phone, Speech
 
 
 class Camera:
     """Stands in for the renderer: the picture is the number of the drawing."""
+
+    projector: object = None
 
     def __init__(self) -> None:
         self.drawn: list[np.ndarray] = []
@@ -289,6 +293,66 @@ def test_a_gesture_may_end_when_somebody_speaks() -> None:
     assert takes(actor, 15)[-1].controls[Control.SMILE] > 0.3
     actor.say(1, line(30))
     assert takes(actor, 12)[-1].controls[Control.SMILE] == 0
+
+
+class Projections:
+    """Stands in for what plays recorded gestures: keeps what it is told."""
+
+    def __init__(self) -> None:
+        still = Footage((), np.zeros((30, 2, 3), np.float32))
+        full = np.ones(30, np.float32)
+        self.gestures = (RecordedGesture("mini_wave_hello", "Wave", still, full, full, full),)
+        self.told: list[str] = []
+
+    def play(self, gesture: RecordedGesture) -> None:
+        self.told.append(gesture.name)
+
+    def stop(self) -> None:
+        self.told.append("stop")
+
+
+def waving_performer() -> tuple[Performer, list[str]]:
+    camera = Camera()
+    camera.projector = Projections()  # type: ignore[assignment]
+    return Performer(camera, 1), camera.projector.told  # type: ignore[arg-type, attr-defined]
+
+
+def test_a_recorded_gesture_is_asked_for_by_its_word() -> None:
+    actor, told = waving_performer()
+    assert actor.find_gesture("Wave").name == actor.find_gesture("mini_wave_hello").name
+    actor.play_gesture("wave")
+    takes(actor, 3)
+    assert told == ["mini_wave_hello"]
+    with pytest.raises(UnknownGesture, match="wave"):
+        actor.play_gesture("somersault")
+    with pytest.raises(UnknownGesture):
+        performer().play_gesture("wave")
+
+
+def test_a_recorded_gesture_stops_once_for_those_who_were_named() -> None:
+    actor, told = waving_performer()
+    actor.play_gesture("wave", stop_on_user_speech=True)
+    actor.say(1, line(4))
+    takes(actor, 4)
+    assert told == ["mini_wave_hello"]
+    actor.set_activity(Activity.LISTENING)
+    takes(actor, 3)
+    assert told == ["mini_wave_hello", "stop"]
+    actor.play_gesture("wave", stop_on_agent_speech=True)
+    takes(actor, 3)
+    actor.say(2, line(4))
+    takes(actor, 3)
+    assert told == ["mini_wave_hello", "stop"] * 2
+
+
+def test_one_gesture_takes_the_place_of_another_of_either_kind() -> None:
+    actor, told = waving_performer()
+    actor.play_gesture("smile")
+    takes(actor, 12)
+    actor.play_gesture("wave")
+    assert takes(actor, 12)[-1].controls[Control.SMILE] == 0
+    actor.play_gesture("smile")
+    assert told[-2:] == ["mini_wave_hello", "stop"]
 
 
 def test_a_gesture_can_be_stopped() -> None:

@@ -14,6 +14,7 @@ from avatars.engine.face.frame import FaceFrame
 from avatars.engine.face.i420 import bgr_of, i420_of, planes
 from avatars.engine.face.kernel import KernelFootageRenderer, available
 from avatars.engine.footage import Footage, FootageDamaged, Reel, encode, split
+from avatars.engine.recorded import RecordedGesture
 from tests.face.test_kernel import psnr_db
 from tests.portraits import ASTRONAUT, MONA_LISA, portrait_of
 
@@ -77,6 +78,60 @@ def test_the_kernel_draws_what_the_readable_renderer_draws(
         reach = int(0.55 * rig.frame.iod_px)
         mouth = slice(y - reach, y + reach), slice(x - reach, x + reach)
         assert psnr_db(expected[:512][mouth], drawn[:512][mouth]) >= 45
+
+
+def with_gesture(footage: Footage, *, lips: float, free: np.ndarray | None) -> Rig:
+    """A face that does in a gesture what it does in its loop, with something in front of it."""
+    apart = np.zeros(FRAMES, np.float32)
+    long = Footage(footage.packets + footage.packets, np.concatenate([footage.poses] * 2))
+    cells = None if free is None else np.stack([free] * len(long))
+    gesture = RecordedGesture("wave", "Wave", long, np.full(len(long), lips, np.float32), apart, apart, cells)
+    return Rig.from_portrait(replace(portrait_of(MONA_LISA), footage=footage, recorded=(gesture,)))
+
+
+def renderers(rig: Rig) -> list[FootageRenderer | KernelFootageRenderer]:
+    return [FootageRenderer(rig), *([KernelFootageRenderer(rig)] if available() else [])]
+
+
+def in_the_gesture(renderer: FootageRenderer | KernelFootageRenderer) -> None:
+    """Wind on to where nothing but the gesture is seen."""
+    renderer.projector.play(renderer.projector.gestures[0])
+    for _ in range(FRAMES):
+        renderer.render(rest())
+
+
+@pytest.mark.skipif(not available(), reason="the face kernel has not been compiled")
+def test_both_renderers_keep_away_from_a_hand_in_the_same_way(footage: Footage) -> None:
+    free = np.full((64, 64), 255, np.uint8)
+    free[36:] = np.linspace(255, 0, 28).astype(np.uint8)[:, None]
+    rig = with_gesture(footage, lips=0.7, free=free)
+    truth, kernel = renderers(rig)
+    for renderer in (truth, kernel):
+        in_the_gesture(renderer)
+    for _ in range(6):
+        expected, drawn = truth.render(SPEAKING), kernel.render(SPEAKING)
+        assert psnr_db(expected, drawn) >= 50
+
+
+def test_what_is_in_front_of_the_face_is_not_moved(footage: Footage) -> None:
+    free = np.full((64, 64), 255, np.uint8)
+    free[:, :32] = 0
+    for lips, held in ((1.0, True), (0.0, False)):
+        rig = with_gesture(footage, lips=lips, free=free if held else None)
+        for renderer in renderers(rig):
+            in_the_gesture(renderer)
+            still = with_gesture(footage, lips=1.0, free=None)
+            silent = FootageRenderer(still)
+            in_the_gesture(silent)
+            spoken, quiet = renderer.render(SPEAKING).copy(), silent.render(rest())
+            changed = np.abs(spoken[:512].astype(int) - quiet[:512]).max(axis=0)
+            if held:
+                # Beside the lips, which are drawn themselves; the readable renderer goes there and back by way of BGR.
+                beside = int(rig.frame.origin[0] - 0.5 * rig.frame.iod_px)
+                assert changed[:beside].max() <= (0 if isinstance(renderer, KernelFootageRenderer) else 12)
+                assert changed[beside:].max() > 40
+            else:
+                assert not changed.any()
 
 
 @pytest.mark.skipif(not available(), reason="the face kernel has not been compiled")

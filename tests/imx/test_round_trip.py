@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from avatars.engine.footage import Footage, OwnMouth, encode
 from avatars.engine.portrait import Kind, Portrait
-from avatars.imx import Manifest, open_imx, write_imx
+from avatars.engine.recorded import RecordedGesture
+from avatars.imx import Manifest, OversizedImx, open_imx, write_imx, writer
 from tests.imx.conftest import POSTER, PREVIEW, any_portrait, manifest_of
 
 
@@ -47,6 +48,58 @@ def test_any_portrait_survives(
     assert opened.manifest.consent == words
     assert_same(opened.portrait(), portrait)
     assert opened.preview() is None
+
+
+def recorded(name: str, footage: Footage, loop_frames: int, *, hands: bool) -> RecordedGesture:
+    rng = np.random.default_rng(len(name))
+    free = rng.integers(0, 255, (len(footage), 12, 12), np.uint8) if hands else None
+    lips = rng.uniform(0, 1, len(footage)).astype(np.float32)
+    enter, leave = rng.uniform(0, 20, (2, loop_frames)).astype(np.float32)
+    return RecordedGesture(name, name.capitalize(), footage, lips, enter, leave, free)
+
+
+@pytest.mark.parametrize("hands", [False, True])
+def test_recorded_gestures_survive(tmp_path: Path, *, hands: bool) -> None:
+    portrait = any_portrait(3, 96, 96)
+    loop, wave, clap = moving(4), moving(20), moving(25)
+    gestures = recorded("mini_wave_hello", wave, 4, hands=hands), recorded("clap_cheer", clap, 4, hands=False)
+    written = replace(portrait, footage=loop, recorded=gestures)
+    write_imx(tmp_path / "a.imx", written, manifest_of(portrait), poster=POSTER)
+    opened = open_imx(tmp_path / "a.imx")
+    opened.verify()
+    # Readers of version 2 play the loop.
+    assert opened.manifest.version == 2
+    for read, gesture in zip(opened.portrait().recorded, gestures, strict=True):
+        assert (read.name, read.label, read.frames) == (gesture.name, gesture.label, gesture.frames)
+        assert read.footage.packets == gesture.footage.packets
+        assert np.array_equal(read.footage.poses, gesture.footage.poses)
+        for one, other in ((read.lips, gesture.lips), (read.enter, gesture.enter), (read.leave, gesture.leave)):
+            assert np.array_equal(one, other)
+        assert (read.free is None) is (gesture.free is None)
+        assert gesture.free is None or np.array_equal(read.free, gesture.free)
+
+
+def test_an_avatar_with_too_much_recorded_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "MEMBER_BYTES_MAX", 20_000)
+    portrait = any_portrait(3, 96, 96)
+    long = replace(moving(20), packets=tuple(b"x" * 2000 for _ in range(20)))
+    full = replace(portrait, footage=moving(4), recorded=(recorded("wave", long, 4, hands=False),))
+    with pytest.raises(OversizedImx, match="shorter clips"):
+        write_imx(tmp_path / "a.imx", full, manifest_of(portrait), poster=POSTER)
+    assert not (tmp_path / "a.imx").exists()
+
+
+def test_only_a_face_from_a_video_has_recorded_gestures(tmp_path: Path) -> None:
+    portrait = replace(any_portrait(), recorded=(recorded("wave", moving(20), 4, hands=False),))
+    with pytest.raises(ValueError, match="footage"):
+        write_imx(tmp_path / "a.imx", portrait, manifest_of(portrait), poster=POSTER)
+
+
+def moving(count: int) -> Footage:
+    rng = np.random.default_rng(count)
+    pictures = (rng.integers(0, 255, (144, 96), np.uint8) for _ in range(count))
+    poses = np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (count, 1, 1))
+    return Footage(tuple(encode(pictures, 96, 96)), poses)
 
 
 def test_films_and_posters_come_back_unchanged(avatar: Path) -> None:

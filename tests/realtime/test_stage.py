@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avatars.engine.activity import Activity
-from avatars.engine.gestures import UnknownGesture
+from avatars.engine.gestures import Gesture, UnknownGesture, find_gesture
 from avatars.engine.performer import Line, Mood, Playback
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
 from realtime.agent import Cue
@@ -48,6 +48,9 @@ class Actor:
 
     def set_idle_gestures(self, on: bool) -> None:
         self.idle_gestures = on
+
+    def find_gesture(self, name: str) -> Gesture:
+        return find_gesture(name)
 
     def play_gesture(self, name: str, *, stop_on_user_speech: bool, stop_on_agent_speech: bool) -> None:
         self.gestures.append((name, stop_on_user_speech, stop_on_agent_speech))

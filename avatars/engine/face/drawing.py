@@ -7,6 +7,7 @@ from avatars.engine.face.footage import FootageRenderer
 from avatars.engine.face.i420 import Picture
 from avatars.engine.face.kernel import KernelFootageRenderer, KernelRenderer, available
 from avatars.engine.face.painter import MouthPainter
+from avatars.engine.face.projector import Projector
 from avatars.engine.face.renderer import FaceRenderer
 from avatars.engine.face.rig import Rig
 
@@ -16,6 +17,11 @@ class Renderer(Protocol):
 
     width: int
     height: int
+
+    @property
+    def projector(self) -> Projector | None:
+        """What moves behind the mouth of a face from a video; None for a still picture."""
+        ...
 
     def render(self, controls: Controls) -> Picture:
         """One frame of controls (CONTROL_COUNT,) to I420 (height*3//2, width) uint8, valid until the third call after."""

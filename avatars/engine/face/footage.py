@@ -19,12 +19,12 @@ from avatars.engine.face.i420 import Picture, bgr_of, i420_of, planes
 from avatars.engine.face.interior import Opening
 from avatars.engine.face.painter import MouthPainter
 from avatars.engine.face.palette import LUMA_BGR
+from avatars.engine.face.projector import Projector, Shown
 from avatars.engine.face.renderer import MOUTH_MARGIN_IOD, ROTATION, FaceRenderer
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.sampling import sample
 from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
 from avatars.engine.face.weights import RELAX, shape_weights
-from avatars.engine.footage import Reel
 
 STILL: Final = 1e-3
 MEASURED_GAP_IOD: Final = (0.02, 0.05)
@@ -33,6 +33,7 @@ MEASURED_GAP_IOD: Final = (0.02, 0.05)
 FRESH: Final = 8.0
 LUMA_RANGE: Final = 219 / 255
 NEAR_GAIN: Final = 2.5
+_HOME: Final = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
 Array = NDArray[np.float32]
 
@@ -42,6 +43,8 @@ class FootageRenderer(FaceRenderer):
 
     Head, eyes and breath are the footage's own: of the controls those of the mouth are drawn.
     """
+
+    projector: Projector
 
     def __init__(self, rig: Rig, painter: MouthPainter | None = None) -> None:
         # Not the still renderer's own: of all its memory only the frames to hand out are needed here.
@@ -56,8 +59,7 @@ class FootageRenderer(FaceRenderer):
         self._out = [np.empty((self.height * 3 // 2, self.width), np.uint8) for _ in range(ROTATION)]
         self._turn = 0
         self._blur_px = footage.blur_px
-        self._reel = Reel(footage, self.width, self.height)
-        self._poses = [_Pose(matrix) for matrix in footage.poses]
+        self.projector = Projector(portrait)
         corners = np.array([(x, y) for x in (0, 1) for y in (0, 1)], np.float32)
         rows, columns = rig.fields.shape
         self._reach = (corners * [columns, rows] + [rig.fields.column, rig.fields.row]).astype(np.float32) * STEP_PX
@@ -69,25 +71,29 @@ class FootageRenderer(FaceRenderer):
         """
         if controls.shape != (CONTROL_COUNT,):
             raise ValueError(f"A frame has {CONTROL_COUNT} controls; this one has the shape {controls.shape}.")
-        number, picture = self._reel.next()
+        shown = self.projector.next()
         out = self._out[self._turn]
         self._turn = (self._turn + 1) % len(self._out)
-        np.copyto(out, picture)
-        self._speak(out, self._poses[number], clipped(controls))
+        np.copyto(out, shown.picture)
+        self._speak(out, shown, clipped(controls) * np.float32(shown.lips))
         return out
 
-    def _speak(self, out: Picture, pose: "_Pose", controls: Controls) -> None:
+    def _speak(self, out: Picture, shown: Shown, controls: Controls) -> None:
         weights = shape_weights(controls, self.rig.portrait.kind, self.rig.mouth)
         if self._painter is not None:
             weights = self._painter.opened(weights)
         if float(np.abs(weights).max()) > STILL:
-            self._draw_over(out, pose, weights, controls)
+            self._free = None if shown.free is None else shown.free.astype(np.float32) / np.float32(255)
+            self._draw_over(out, _Pose(shown.pose), weights, controls)
             if self._painter is not None:
-                self._painter.paint(out, pose.matrix, weights)
+                self._painter.paint(out, shown.pose, weights)
 
     def draw_over(self, out: Picture, weights: Array, controls: Controls, number: int = 0) -> None:
         """Draw a mouth of these weights into an I420 picture in which the face is where picture `number` has it."""
-        self._draw_over(out, self._poses[number], weights, controls)
+        footage = self.rig.portrait.footage
+        assert footage is not None
+        self._free = None
+        self._draw_over(out, _Pose(footage.poses[number]), weights, controls)
 
     def _draw_over(self, out: Picture, pose: "_Pose", weights: Array, controls: Controls) -> None:
         """Draw the mouth into an I420 picture; what lies outside the region of its fields is not touched."""
@@ -122,6 +128,11 @@ class FootageRenderer(FaceRenderer):
         at_x = (still[..., 0] + 0.5) / STEP_PX - 0.5 - fields.column
         at_y = (still[..., 1] + 0.5) / STEP_PX - 0.5 - fields.row
         back = [look_up(inverse(forward), at_x, at_y) for forward in fields.blend(weights)]
+        if self._free is not None:
+            # What is in front of the face stays where it is.
+            column, row = corner[0] // STEP_PX, corner[1] // STEP_PX
+            free = self._free[row : row + grid[1], column : column + grid[0]]
+            back = [field * free[..., None] for field in back]
         size = (grid[0] * STEP_PX, grid[1] * STEP_PX)
         height, width = here.shape[:2]
         mask, band = self._seam_mask(weights, pose, origin, (height, width))
@@ -142,7 +153,8 @@ class FootageRenderer(FaceRenderer):
         if float(np.abs(gain).max()) < INVISIBLE:
             return None
         mean = (back[0] + back[1]) / (2 * STEP_PX)
-        return look_up(gain, at_x + mean[..., 0], at_y + mean[..., 1])
+        shade = look_up(gain, at_x + mean[..., 0], at_y + mean[..., 1])
+        return shade if self._free is None else shade * free
 
     def _seam_mask(self, weights: Array, pose: "_Pose", origin: Array, shape: tuple[int, int]) -> tuple[Array, slice]:
         """How far each pixel is below the moved seam, 0..1, for the rows of the region where that is in question.

@@ -15,6 +15,7 @@ from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.healing import heal
 from avatars.engine.face.i420 import i420_of
 from avatars.engine.face.interior import Opening, draw_interior
+from avatars.engine.face.projector import Projector
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.sampling import sample
 from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
@@ -43,6 +44,8 @@ class FaceRenderer:
 
     The array that `render` returns is used again by the third call after it.
     """
+
+    projector: Projector | None = None
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig

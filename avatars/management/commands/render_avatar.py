@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from avatars.engine.controls import FRAME_RATE_HZ
 from avatars.engine.directions import Direction, without_directions
 from avatars.engine.gestures import GESTURES, UnknownGesture, find_gesture
 from avatars.engine.performer import Mood
+from avatars.engine.recorded import RecordedGesture
 from avatars.film import Cue, FilmFailed, film
 from avatars.imx import ImxError
 from avatars.management.commands.build_avatar import ProgressBar, read_points
@@ -40,7 +42,7 @@ class Command(BaseCommand):
             default=[],
             metavar="WORD[@SECONDS]",
             help=f"a gesture, at the first word or so many seconds after it; may be given more than once, and without "
-            f"anything to say: {', '.join(gesture.word for gesture in GESTURES.values())}",
+            f"anything to say: {', '.join(gesture.word for gesture in GESTURES.values())}, or one of the avatar's own",
         )
         parser.add_argument("--mood", choices=list(Mood), default=Mood.NEUTRAL, help="what the face shows by nature")
         add_script_arguments(parser)
@@ -62,15 +64,15 @@ class Command(BaseCommand):
         if out.suffix.lower() != ".mp4":
             raise FilmFailed(f"{out.name} does not end in .mp4. Name the film so.")
         points = read_points(options["points"]) if options["points"] else None
-        cues = [read_cue(given) for given in options["gesture"]]
+        portrait = read_portrait(options["source"], points)
+        cues = [read_cue(given, portrait.recorded) for given in options["gesture"]]
         silent = bool(cues) and options["text"] is None and options["audio"] is None
         written: tuple[Direction, ...] = ()
         if options["text"] is not None:
-            options["text"], written = without_directions(options["text"])
+            options["text"], written = without_directions(options["text"], portrait.recorded)
         speech = None if silent else read_script(options)
         if speech is not None:
             cues += [Cue(direction.gesture, direction.share * speech.duration_s) for direction in written]
-        portrait = read_portrait(options["source"], points)
         bar = ProgressBar(sys.stderr)
         try:
             filmed = film(
@@ -100,10 +102,10 @@ class Command(BaseCommand):
         }
 
 
-def read_cue(given: str) -> Cue:
+def read_cue(given: str, own: Sequence[RecordedGesture] = ()) -> Cue:
     """The cue that "nod" or "nod@1.5" asks for. Raises `UnknownGesture` or `FilmFailed`."""
     word, _, seconds = given.partition("@")
-    gesture = find_gesture(word)
+    gesture = find_gesture(word, own)
     try:
         at_s = float(seconds or 0)
     except ValueError:

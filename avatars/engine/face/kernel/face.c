@@ -100,6 +100,8 @@ typedef struct {
     /* Over footage: the similarity that takes the portrait's pixels to those of this picture, and its inverse. */
     int32_t is_posed;
     float pose[6], pose_back[6], pose_scale;
+    /* How far skin may move at each node, of 255, where something is in front of the face; else it is NULL. */
+    const uint8_t *free;
 } Frame;
 
 /* `before` keeps what is drawn over, where that is softened afterwards; else it is NULL. */
@@ -561,6 +563,8 @@ static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
                                 : r >= a->region_row && r < a->region_row + rows && c >= a->region_column && c < a->region_column + columns;
             if (!in_region) continue;
             Pair up = look_up(m->back[0], columns, rows, at_x, at_y), low = look_up(m->back[1], columns, rows, at_x, at_y);
+            float free = f->free ? f->free[(size_t)r * a->columns + c] / 255.0f : 1;
+            up = (Pair){up.x * free, up.y * free}, low = (Pair){low.x * free, low.y * free};
             Pair up_here = turned(f, up), low_here = turned(f, low);
             m->upper.x[i] += up_here.x;
             m->upper.y[i] += up_here.y;
@@ -573,7 +577,7 @@ static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
             float right = gain_x - column, down = gain_y - row;
             const float *at = m->gain + (size_t)row * columns + column;
             float top = at[0] + (at[1] - at[0]) * right, bottom = at[columns] + (at[columns + 1] - at[columns]) * right;
-            float gain = top + (bottom - top) * down;
+            float gain = (top + (bottom - top) * down) * free;
             float blue = expf(1.10f * gain), green = expf(1.03f * gain), red = expf(0.86f * gain);
             float light = 0.114f * blue + 0.587f * green + 0.299f * red;
             m->light[i] = light;

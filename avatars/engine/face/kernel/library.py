@@ -74,6 +74,7 @@ class FrameStruct(Structure):
         ("pose", c_float * 6),
         ("pose_back", c_float * 6),
         ("pose_scale", c_float),
+        ("free", c_void_p),
     )
 
 

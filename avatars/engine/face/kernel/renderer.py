@@ -28,6 +28,7 @@ from avatars.engine.face.kernel.library import (
     SessionStruct,
     library,
 )
+from avatars.engine.face.projector import Projector
 from avatars.engine.face.renderer import DRAWN_LINE_SHADE
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.shading import shading_weights
@@ -67,6 +68,8 @@ class KernelRenderer:
     The array that `render` returns is used again by the third call after it. scalar: do without the processor's
     instructions for many pixels at once, as on a processor that has none.
     """
+
+    projector: Projector | None = None
 
     def __init__(self, rig: Rig, *, scalar: bool = False) -> None:
         self.rig = rig
