@@ -107,6 +107,7 @@ class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
             *("name", "tagline", "persona", "greeting", "voice", "mood", "idle_gestures"),
             *("patience", "longest_turn_s", "visibility"),
             *Avatar.TOOLS.values(),
+            "remembers",
         ]
         labels = {
             "idle_gestures": "Small gestures now and then while nobody speaks",
@@ -116,6 +117,7 @@ class AvatarForm(forms.ModelForm):  # type: ignore[type-arg]
             "can_gesture": "Move its face when it is asked to",
             "can_show_links": "Show links, from the list below",
             "can_hang_up": "End the call when the visitor wants to go",
+            "remembers": "Remember visitors who allow it, from one conversation to the next",
         }
         widgets = {"persona": forms.Textarea(attrs={"rows": 6})}
 

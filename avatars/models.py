@@ -137,6 +137,7 @@ class Avatar(models.Model):
     can_gesture = models.BooleanField(default=False)
     can_show_links = models.BooleanField(default=False)
     can_hang_up = models.BooleanField(default=False)
+    remembers = models.BooleanField(default=False, help_text="Of visitors with an account, and only if they allow it.")
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PHOTO)
     licence = models.CharField(max_length=200, blank=True)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from avatars.files import answer_file
 from avatars.models import Avatar
 from avatars.permissions import can_edit, can_talk, can_view
-from webapp.providers.chosen import demo_brain
+from webapp.providers.chosen import demo_brain, own
 
 GALLERY_LIMIT = 60
 
@@ -60,8 +60,17 @@ def talk(request: HttpRequest, code: str) -> HttpResponse:
         "poster_url": avatar.poster_url,
         "demo_brain": demo_brain(avatar),
         "debug": settings.DEBUG or "debug" in request.GET,
+        "remembers": avatar.remembers,
+        "remembered": _remembered(request, avatar),
     }
-    return render(request, "avatars/talk.html", {"avatar": avatar, "talk_config": talk_config})
+    context = {"avatar": avatar, "talk_config": talk_config, "own_mind": own(avatar).thinks}
+    return render(request, "avatars/talk.html", context)
+
+
+def _remembered(request: HttpRequest, avatar: Avatar) -> bool:
+    """Tell whether the avatar remembers the reader, because both of them want that."""
+    user = request.user
+    return avatar.remembers and user.is_authenticated and avatar.acquaintances.filter(user=user.pk).exists()
 
 
 @require_safe

@@ -1,13 +1,13 @@
 """A session: one live conversation, from join to leave. A room: a link under which several meet in one.
 
-What is said is never stored.
+What is said is never stored; of users who allow it, a few facts are.
 """
 
 from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 from uuid import uuid4
 
 from django.conf import settings
@@ -111,3 +111,36 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.pk} with {self.avatar_code}"
+
+
+class Acquaintance(models.Model):
+    """A user who lets an avatar remember them: their consent, which takes all memories with it when it is deleted."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="acquaintances")
+    avatar = models.ForeignKey("avatars.Avatar", on_delete=models.CASCADE, related_name="acquaintances")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["user", "avatar"], name="one_acquaintance")]
+
+    def __str__(self) -> str:
+        return f"acquaintance {self.pk}"
+
+
+class Memory(models.Model):
+    """A fact that an avatar remembers of a user. For nobody's eyes but that user's."""
+
+    LIMIT: ClassVar[int] = 20
+
+    acquaintance = models.ForeignKey(Acquaintance, on_delete=models.CASCADE, related_name="memories")
+    text = models.CharField(max_length=160)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "memories"
+
+    def __str__(self) -> str:
+        # The admin names what goes with a deleted user or avatar.
+        return f"memory {self.pk}"

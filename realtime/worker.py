@@ -35,6 +35,7 @@ from realtime.frames import FrameThread
 from realtime.guests import MOST_SEATS, Guest, Limits, NoSeat
 from realtime.likenesses import Likenesses
 from realtime.live import FrameRates, LiveSession, publish
+from realtime.memory import Recollector, remembered
 from realtime.models import Session as SessionRow
 from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
 from realtime.probes import Probes
@@ -82,6 +83,8 @@ class MediaWorker:
         self._turned_s = time.monotonic()
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks = TaskSet("a media worker")
+        self._recollectors: dict[UUID, Recollector] = {}
+        self._recollecting = TaskSet("a media worker")
         self._probes = Probes()
         self._living: set[str] = set()
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
@@ -98,6 +101,7 @@ class MediaWorker:
             self._tasks.spawn(work())
         await self._stopping.wait()
         await self._tasks.cancel()
+        await self._recollecting.cancel()
         await self._probes.close()
         for session in list(self.sessions.values()):
             for seat in session.seats.values():
@@ -280,17 +284,20 @@ class MediaWorker:
             avatar = await Avatar.objects.aget(code=message["avatar"])
             limits = Limits(MOST_SEATS, message["talkers"]) if room else None
             rig = await self._likenesses.rig(avatar.imx.name or "")
+            providers = await self._casting.providers_for(avatar)
+            # Of a room's visitors each has a time zone of their own, and none of them is remembered.
+            zone, user_id = ("", None) if room else (message.get("time_zone", ""), message["user"])
+            known = await database_sync_to_async(remembered)(user_id, avatar)
+            if user_id is not None and not providers.demo_brain:
+                # Whether they want it is asked at the end: they may have said so meanwhile.
+                self._recollectors[place] = Recollector(user_id, avatar, known, providers)
             session = self.sessions[place] = Session(
                 place,
                 rig,
                 await database_sync_to_async(agent_settings)(
-                    # Of a room's visitors each has a time zone of their own.
-                    avatar,
-                    several=bool(room),
-                    time_zone="" if room else message.get("time_zone", ""),
-                    recorded=rig.portrait.recorded,
+                    avatar, several=bool(room), time_zone=zone, recorded=rig.portrait.recorded, memories=known
                 ),
-                replace(self._backstage, providers=await self._casting.providers_for(avatar)),
+                replace(self._backstage, providers=providers),
                 self._session_ended,
                 avatar.code,
                 temperament_of(avatar),
@@ -306,6 +313,8 @@ class MediaWorker:
             return None
         finally:
             self._opening.pop(place, None)
+            if place not in self.sessions:
+                self._recollectors.pop(place, None)
         if room:
             self._rooms[room] = session
         logger.info("Session opens", session=place.hex, avatar=avatar.code)
@@ -353,6 +362,9 @@ class MediaWorker:
             del self._rooms[room]
             self._locks.pop(room, None)
         await session.close()
+        recollector = self._recollectors.pop(session.id, None)
+        if recollector is not None and not self._stopping.is_set():
+            self._recollecting.spawn(recollector.recollect(session.agent.recollection()))
         logger.info("Session ends", session=session.id.hex, reason=reason, spoken_s=round(session.spoken_s, 1))
         await database_sync_to_async(close_session)(session.id, reason, session.spoken_s, session.idle_s)
 
@@ -364,11 +376,16 @@ class MediaWorker:
 
 
 def agent_settings(
-    avatar: Avatar, *, several: bool = False, time_zone: str = "", recorded: tuple[RecordedGesture, ...] = ()
+    avatar: Avatar,
+    *,
+    several: bool = False,
+    time_zone: str = "",
+    recorded: tuple[RecordedGesture, ...] = (),
+    memories: tuple[str, ...] = (),
 ) -> AgentSettings:
-    """What the agent has to know of an avatar, whether it meets several people at once, and where a visitor is.
+    """What the agent has to know of an avatar, whether it meets several people at once, and of a visitor.
 
-    recorded: the gestures that its face has beside those of every face.
+    time_zone: where they are. recorded: the gestures that its face has beside those of every face.
     """
     pairs = tuple(
         WrittenPair(tuple(line.strip() for line in pair.questions.splitlines() if line.strip()), pair.answer)
@@ -400,6 +417,7 @@ def agent_settings(
         tuple(Link(link.title, link.url) for link in avatar.links.all()),
         time_zone,
         recorded,
+        memories,
     )
 
 

@@ -2,6 +2,8 @@
 
 from realtime.agent.agent import Agent
 from realtime.agent.cues import Cue, SaidBy, Trigger
+from realtime.agent.facts import drawn_facts
+from realtime.agent.facts import same as same_fact
 from realtime.agent.protocols import (
     AgentSettings,
     Converser,
@@ -10,6 +12,7 @@ from realtime.agent.protocols import (
     Link,
     ProviderError,
     Providers,
+    Recollection,
     Stage,
     Talker,
     WrittenPair,
@@ -27,6 +30,7 @@ __all__ = [
     "Link",
     "ProviderError",
     "Providers",
+    "Recollection",
     "SaidBy",
     "Stage",
     "Talker",
@@ -34,6 +38,8 @@ __all__ = [
     "WrittenPair",
     "agent_for",
     "build_providers",
+    "drawn_facts",
+    "same_fact",
     "with_own",
 ]
 

@@ -28,6 +28,7 @@ from realtime.agent.protocols import (
     Clock,
     ProviderError,
     Providers,
+    Recollection,
     Samples,
     Stage,
     Talker,
@@ -186,6 +187,10 @@ class Agent:
         self._deaf.discard(talker)
         self._forget(talker)
         self._ears.pop(talker, None)
+
+    def recollection(self) -> Recollection:
+        """What was said, also after the end."""
+        return Recollection(self._dialogue.notes, tuple(self._dialogue.said()))
 
     async def close(self) -> None:
         """End the conversation; nothing of it goes on afterwards."""

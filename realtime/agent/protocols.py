@@ -227,6 +227,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Recollection:
+    """A conversation as its agent remembers it. notes: of its beginning, where that was folded."""
+
+    notes: str
+    turns: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Who the avatar is.
 
@@ -236,6 +244,7 @@ class AgentSettings:
     longest_turn_s: a turn is ended by force after so long. tools: the names of those its owner switched on.
     links: what it may show. time_zone: the visitor's, as in "Europe/Berlin"; "" where it is not known.
     gestures: the recorded ones that its face has.
+    memories: what it knows of the visitor from earlier conversations.
     """
 
     persona: str = ""
@@ -252,6 +261,7 @@ class AgentSettings:
     links: tuple[Link, ...] = ()
     time_zone: str = ""
     gestures: tuple[Named, ...] = ()
+    memories: tuple[str, ...] = ()
 
 
 class Converser(Protocol):
@@ -287,6 +297,10 @@ class Converser(Protocol):
 
     def leave(self, talker: Talker) -> None:
         """Somebody has left, and what they were saying with them."""
+        ...
+
+    def recollection(self) -> Recollection:
+        """What was said, also after the end."""
         ...
 
     async def close(self) -> None:

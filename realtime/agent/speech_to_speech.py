@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ from realtime.agent.protocols import (
     HEARING_RATE_HZ,
     AgentSettings,
     Clock,
+    Message,
     ProviderError,
     Providers,
+    Recollection,
     Samples,
     Stage,
     Talker,
@@ -50,6 +53,8 @@ SOUND_WITHIN_S: Final = 10.0
 WAITING_FRAMES: Final = 250
 LONGEST_ANSWER_S: Final = 180.0
 LETTERS_A_SECOND: Final = 15.0
+# Of what was said, so much is known here for what is to be remembered of the user.
+TURNS_KEPT: Final = 100
 
 
 @dataclass(slots=True)
@@ -147,6 +152,7 @@ class SpeechToSpeechAgent:
         self._calling: asyncio.Task[None] | None = None
         self._rounds = 0
         self._leaving = False
+        self._said: deque[Message] = deque(maxlen=TURNS_KEPT)
         self._open = self._started = self._closed = False
 
     # What the session calls
@@ -251,6 +257,11 @@ class SpeechToSpeechAgent:
         """The user has left."""
         if self._stand_in is not None:
             self._stand_in.leave(talker)
+
+    def recollection(self) -> Recollection:
+        """What was said, also after the end; the server alone knows what is older than that."""
+        rest = self._stand_in.recollection() if self._stand_in is not None else Recollection("", ())
+        return replace(rest, turns=(*self._said, *rest.turns))
 
     async def close(self) -> None:
         """End the conversation."""
@@ -377,7 +388,7 @@ class SpeechToSpeechAgent:
         elif isinstance(deed, Farewell):
             self._leaving = True
         elif deed is not None:
-            for direction in without_directions(deed)[1]:
+            for direction in without_directions(deed, self._settings.gestures)[1]:
                 self._stage.play_gesture(Cue(direction.gesture))
 
     async def _perform(self, reply: StreamedReply) -> None:
@@ -389,6 +400,7 @@ class SpeechToSpeechAgent:
             return
         if reply is self._reply:
             self._reply = None
+            self._heard(reply)
             self._bearing.be(Activity.IDLE)
             if self._leaving and (self._calling is None or self._calling.done()):
                 self._stage.hang_up()
@@ -414,6 +426,7 @@ class SpeechToSpeechAgent:
         heard_ms = playback.heard_ms if playback.turn == reply.turn else reply.recital.heard_ms
         reply.recital.heard_ms = max(reply.recital.heard_ms, heard_ms)
         self._cut_item = reply.item
+        self._heard(reply)
         self._stage.send({"type": "interrupted", "turn": reply.turn, "text": reply.recital.heard_text()})
         self._send(type="response.cancel")
         if reply.item:
@@ -433,7 +446,13 @@ class SpeechToSpeechAgent:
         if not self._microphone.full():
             self._microphone.put_nowait(np.asarray(samples, np.float32))
 
+    def _heard(self, reply: StreamedReply) -> None:
+        """The user heard this much of it."""
+        if text := reply.recital.heard_text():
+            self._said.append({"role": "assistant", "content": text})
+
     def _caption_user(self, turn: int, text: str) -> None:
+        self._said.append({"role": "user", "content": text})
         self._stage.send({"type": "caption", "who": "user", "turn": turn, "text": text, "final": True})
         if cue := self._theatre.triggers.by_user(text):
             self._stage.play_gesture(cue)

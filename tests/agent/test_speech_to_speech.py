@@ -330,6 +330,15 @@ def test_what_is_no_call_is_none(response: Any) -> None:
     assert calls_of(response) == []
 
 
+async def test_what_was_said_is_recollected() -> None:
+    async with serving(answer_s=1.0) as server, talking(server.url) as (agent, stage):
+        await until(lambda: agent._open)
+        agent.read("What is the capital?")
+        await until(lambda: stage.captions("avatar"))
+        await until(lambda: len(agent.recollection().turns) == 2)
+    assert [turn["content"] for turn in agent.recollection().turns] == ["What is the capital?", ANSWER]
+
+
 async def test_a_microphone_that_goes_off_in_a_sentence_ends_the_turn() -> None:
     async with serving() as server, talking(server.url) as (agent, _):
         await until(lambda: agent._open)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,6 +24,7 @@ from realtime import seat as seat_module
 from realtime import worker as worker_module
 from realtime.agent import Cue, Providers, SaidBy, Trigger
 from realtime.live import LiveSession, live_sessions
+from realtime.models import Acquaintance, Memory
 from realtime.models import Session as SessionRow
 from realtime.placement import live_workers
 from realtime.rtc import offer_loopback
@@ -680,3 +681,51 @@ async def test_admins_see_a_session_and_end_it(mona: Avatar) -> None:
 
 def live_rows() -> list[LiveSession]:
     return [row for _, rows in live_sessions() for row in rows]
+
+
+FACT = "The visitor lives in Bergen."
+
+
+async def talk_once(worker: MediaWorker, avatar: Avatar, user: Any) -> None:
+    """Say one thing, hear the answer, and leave."""
+    page = Page(worker, avatar.code, user=user.pk if user else None)
+    await page.open()
+    browser = await page.call()
+    browser.say(type="hello")
+    browser.say(type="text", text="I live in Bergen.")
+    await browser.until(lambda b: any(e["who"] == "avatar" and e["text"] == "Very well." for e in b.of_type("caption")))
+    await page.say("leave")
+    await page.ended()
+    await browser.close()
+
+
+async def test_who_allows_it_is_remembered_and_nobody_else(mona: Avatar, user: Any, creator: Any) -> None:
+    mona.remembers = True
+    await mona.asave()
+    acquaintance = await Acquaintance.objects.acreate(user=user, avatar=mona)
+    async with working() as worker:
+        mind: Any = worker._backstage.providers.language_model
+        mind.answer = lambda question: FACT if "New facts" in question else "Very well."
+        for who in (creator, None, user):
+            await talk_once(worker, mona, who)
+
+        async def memories() -> list[str]:
+            return [memory.text async for memory in Memory.objects.filter(acquaintance=acquaintance)]
+
+        await until(memories, lambda found: found == [FACT])
+        assert await Memory.objects.acount() == 1
+        assert sum("New facts" in asked[-1]["content"] for asked in mind.asked) == 1
+        await talk_once(worker, mona, user)
+        told = [asked[0]["content"] for asked in mind.asked if asked[-1]["content"] == "I live in Bergen."]
+        assert [FACT in system for system in told] == [False, False, False, True]
+
+
+async def test_the_demo_brain_remembers_nothing(mona: Avatar, user: Any) -> None:
+    mona.remembers = True
+    await mona.asave()
+    await Acquaintance.objects.acreate(user=user, avatar=mona)
+    async with working() as worker:
+        worker._casting._providers = replace(worker._casting._providers, demo_brain=True)
+        await talk_once(worker, mona, user)
+        assert worker._recollectors == {}
+        assert len(worker._recollecting) == 0

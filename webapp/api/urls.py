@@ -4,9 +4,12 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
 from webapp.api.avatars import AvatarDetail, AvatarList
+from webapp.api.memories import MemoryDetail, MemoryList
 
 urlpatterns = [
     path("avatars", AvatarList.as_view(), name="api_avatars"),
     path("avatars/<str:code>", AvatarDetail.as_view(), name="api_avatar"),
+    path("memories", MemoryList.as_view(), name="api_memories"),
+    path("memories/<int:id>", MemoryDetail.as_view(), name="api_memory"),
     path("schema", SpectacularAPIView.as_view(), name="api_schema"),
 ]

@@ -53,6 +53,11 @@ class Choice:
         """Whether the tiny model thinks that comes with Parlo."""
         return not (self.thinking or self.conversing or self.brain or self.own_gguf)
 
+    @property
+    def thinks(self) -> bool:
+        """Whether it names somebody who thinks."""
+        return self.thinking is not None or self.conversing is not None
+
 
 def by_settings(settings: Any) -> Choice:
     """Return what the environment says."""

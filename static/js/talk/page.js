@@ -184,7 +184,7 @@ function showPhase({ phase, sentence }) {
   $("controls").inert = over;
   $("talk").disabled = !over;
   $("talk-words").textContent = phase === PHASE.FAILED ? (conversation.wasLive ? "Reconnect" : "Try again") : "Talk again";
-  $("curtain-words").textContent = phase === PHASE.FAILED ? sentence : sentence || "Nothing of it was stored.";
+  $("curtain-words").textContent = phase === PHASE.FAILED ? sentence : sentence || stored();
   $("message").disabled = $("send").disabled = !live;
   if (phase === PHASE.RECONNECTING) notice(sentence);
   else if (over || (live && microphone.track)) notice("");
@@ -203,6 +203,10 @@ function showPhase({ phase, sentence }) {
     release();
     $("talk").focus();
   }
+}
+
+function stored() {
+  return config.remembered && !config.demo_brain ? `${config.name} keeps a few facts about you. Nothing else was stored.` : "Nothing of it was stored.";
 }
 
 const MESSAGES = {
@@ -274,7 +278,8 @@ $("write").addEventListener("submit", (event) => {
 // Panels, each with a button that opens it and one that closes it.
 const PANELS = { conversation: $("transcript-toggle"), devices: $("devices-toggle"), debug: $("debug-toggle") };
 
-function openPanel(name, open) {
+/** Open or close a panel. */
+export function togglePanel(name, open) {
   const panel = $(name);
   panel.toggleAttribute("data-open", open);
   if (name !== "conversation") panel.hidden = !open;
@@ -285,14 +290,14 @@ function openPanel(name, open) {
 /** Let the button `name`-toggle open and close the panel `name`. */
 export function panel(name) {
   const button = (PANELS[name] ??= $(`${name}-toggle`));
-  button.addEventListener("click", () => openPanel(name, button.getAttribute("aria-expanded") !== "true"));
-  for (const close of document.querySelectorAll(`[data-close="${name}"]`)) close.addEventListener("click", () => openPanel(name, false));
+  button.addEventListener("click", () => togglePanel(name, button.getAttribute("aria-expanded") !== "true"));
+  for (const close of document.querySelectorAll(`[data-close="${name}"]`)) close.addEventListener("click", () => togglePanel(name, false));
 }
 
 Object.keys(PANELS).forEach(panel);
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  for (const [name, button] of Object.entries(PANELS)) if (button.getAttribute("aria-expanded") === "true") openPanel(name, false);
+  for (const [name, button] of Object.entries(PANELS)) if (button.getAttribute("aria-expanded") === "true") togglePanel(name, false);
 });
 
 addEventListener("pagehide", () => {
@@ -321,4 +326,4 @@ if (!window.isSecureContext) {
 }
 // Disabled in the page itself, so that no click is lost while this was still loading.
 $("talk").disabled = false;
-if (config.debug) openPanel("debug", true);
+if (config.debug) togglePanel("debug", true);
