@@ -74,7 +74,10 @@ class Room(models.Model):
 
 
 class Session(models.Model):
-    """Who talked to which avatar, where and for how long. Written by the media worker that holds it."""
+    """Who talked to which avatar, where and for how long. Written by the media worker that holds it.
+
+    turns: of the last ones, the turn's number and its steps in milliseconds after the end of the visitor's speech.
+    """
 
     class State(models.TextChoices):
         """How far the session has come."""
@@ -102,6 +105,7 @@ class Session(models.Model):
     reason = models.CharField(max_length=12, choices=Reason.choices, blank=True)
     spoken_s = models.FloatField(default=0.0)
     idle_s = models.FloatField(default=0.0)
+    turns = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 

@@ -32,6 +32,7 @@ IDLE_LIMIT_S: Final = 900.0
 STATS_EVERY_S: Final = 2.0
 LONGEST_TEXT: Final = 4000
 LONGEST_GESTURE: Final = 40
+TURNS_KEPT: Final = 200
 FRAME_S: Final = 0.04
 # So many of the last lines are told again to a page whose connection broke: what was said meanwhile did not reach it.
 LINES_TOLD_AGAIN: Final = 12
@@ -99,6 +100,7 @@ class Session:
         self.seats: dict[UUID, Seat] = {}
         self.show: Show | None = None
         self.spoken_frames = self.idle_frames = 0
+        self.turns: list[dict[str, int]] = []
         self.over = False
         self._backstage = backstage
         self._ended = ended
@@ -278,6 +280,7 @@ class Session:
             self._active_s = time.monotonic()
         elif event["type"] == "latency":
             self._backstage.turn_times.note(event["marks"])
+            self.turns = [*self.turns, {"turn": event["turn"], **event["marks"]}][-TURNS_KEPT:]
         if event["type"] == "caption":
             line = (event["who"], event.get("id"), event["turn"])
             self._lines.pop(line, None)

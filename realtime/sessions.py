@@ -1,6 +1,6 @@
 """The book of sessions: opened, kept up to date, closed once, and paid into the usage ledger."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,11 @@ def open_session(session_id: UUID, avatar: Avatar, user_id: Any, worker: str) ->
 def update_session(session_id: UUID, spoken_s: float, idle_s: float) -> None:
     """Note how long a session has lasted, for the case that its worker dies."""
     Session.objects.filter(pk=session_id, state=Session.State.LIVE).update(spoken_s=spoken_s, idle_s=idle_s)
+
+
+def note_turns(session_id: UUID, turns: Sequence[Mapping[str, int]]) -> None:
+    """Note how long its turns have taken so far."""
+    Session.objects.filter(pk=session_id).update(turns=list(turns))
 
 
 def close_session(session_id: UUID, reason: str, spoken_s: float | None = None, idle_s: float | None = None) -> None:

@@ -42,7 +42,7 @@ from realtime.probes import Probes
 from realtime.rtc import OfferRefused, Unreachable
 from realtime.seat import Seat
 from realtime.session import Backstage, Session
-from realtime.sessions import close_abandoned, close_session, open_session, update_session
+from realtime.sessions import close_abandoned, close_session, note_turns, open_session, update_session
 from realtime.stage import Temperament
 from realtime.strain import Strain
 from realtime.taskset import TaskSet
@@ -184,6 +184,7 @@ class MediaWorker:
     def _update_rows(self) -> None:
         for session in list(self.sessions.values()):
             update_session(session.id, session.spoken_s, session.idle_s)
+            note_turns(session.id, session.turns.copy())
         # After a restart of Valkey a living worker is missing until its next beat.
         before, self._living = self._living, {worker.name for worker in live_workers()} | {self.name}
         if abandoned := close_abandoned(before | self._living):
@@ -366,7 +367,11 @@ class MediaWorker:
         if recollector is not None and not self._stopping.is_set():
             self._recollecting.spawn(recollector.recollect(session.agent.recollection()))
         logger.info("Session ends", session=session.id.hex, reason=reason, spoken_s=round(session.spoken_s, 1))
-        await database_sync_to_async(close_session)(session.id, reason, session.spoken_s, session.idle_s)
+        await database_sync_to_async(self._enter_end)(session, reason)
+
+    def _enter_end(self, session: Session, reason: str) -> None:
+        note_turns(session.id, session.turns)
+        close_session(session.id, reason, session.spoken_s, session.idle_s)
 
     async def _say(self, channel: str, kind: str, session_id: UUID, **values: Any) -> None:
         try:

@@ -19,7 +19,16 @@ from realtime.agent import AgentSettings, Providers
 from realtime.guests import Guest
 from realtime.rtc import OfferRefused, Tick
 from realtime.seat import COME_BACK_WITHIN_S, CONNECT_WITHIN_S, MENDED_WITHIN_S
-from realtime.session import FAREWELL_S, IDLE_LIMIT_S, LINES_TOLD_AGAIN, LONGEST_TEXT, Backstage, Session, Show
+from realtime.session import (
+    FAREWELL_S,
+    IDLE_LIMIT_S,
+    LINES_TOLD_AGAIN,
+    LONGEST_TEXT,
+    TURNS_KEPT,
+    Backstage,
+    Session,
+    Show,
+)
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.agent.virtual_time import run_virtually
 from tests.portraits import MONA_LISA, rig_of
@@ -580,4 +589,8 @@ async def test_the_times_of_a_turn_are_counted() -> None:
     told.session.stage.send({"type": "latency", "turn": 1, "marks": {"speech_end": 0, "first_audio": 600}})
     times = told.session._backstage.turn_times
     assert times.steps["first_audio"]["total_ms"] == 600
+    assert told.session.turns == [{"turn": 1, "speech_end": 0, "first_audio": 600}]
+    for turn in range(2, TURNS_KEPT + 2):
+        told.session.stage.send({"type": "latency", "turn": turn, "marks": {"speech_end": 0}})
+    assert [kept["turn"] for kept in told.session.turns] == list(range(2, TURNS_KEPT + 2))
     await told.session.close()

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from avatars.models import Avatar
 from realtime.models import Session
-from realtime.sessions import close_abandoned, close_session, open_session, update_session
+from realtime.sessions import close_abandoned, close_session, note_turns, open_session, update_session
 from webapp.usage.models import UsageEntry
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,14 @@ def test_its_seconds_are_noted_while_it_lasts(session_id: UUID) -> None:
     update_session(session_id, 3.5, 8.0)
     assert (row(session_id).spoken_s, row(session_id).idle_s) == (3.5, 8.0)
     assert ledger(session_id) == {}
+
+
+def test_how_long_turns_took_is_noted_also_when_it_ends(session_id: UUID) -> None:
+    turn = {"turn": 1, "speech_end": 0, "first_frame": 640}
+    note_turns(session_id, [turn])
+    close_session(session_id, Reason.LEFT, 3.0, 8.0)
+    note_turns(session_id, [turn, {**turn, "turn": 2}])
+    assert [kept["turn"] for kept in row(session_id).turns] == [1, 2]
 
 
 def test_a_session_is_closed_once_and_entered_once(session_id: UUID) -> None:
