@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('realtime', '0003_hung_up'),
+        ('realtime', '0004_memory'),
     ]
 
     operations = [
