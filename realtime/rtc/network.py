@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import random
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 # A server that is going to answer has done so by then; the visitor waits meanwhile.
 ANSWER_WITHIN_S: Final = 3
+
+# Half a second for the first answer, a second for the next: more than any conversation bears.
+CONSENT_REPEATS: Final = 1
 
 NO_PORT: Final = "The media worker has no network port left for another connection. Try again in a little while."
 NO_RELAY: Final = (
@@ -111,6 +115,19 @@ class _MediaProtocol(StunProtocol):
             super().datagram_received(data, addr)
 
 
+def _asked_again(request: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """A way to ask the other end that asks again, and waits longer, where the library would ask once and wait half a second.
+
+    It asks so every five seconds whether the other end is still there, and a visitor who is farther away would be given up.
+    """
+
+    async def asked(*arguments: Any, retransmissions: int | None = None, **named: Any) -> Any:
+        times = CONSENT_REPEATS if retransmissions == 0 else retransmissions
+        return await request(*arguments, retransmissions=times, **named)
+
+    return asked
+
+
 class _Gathering:
     """Finds the candidates of one ICE connection, in place of its own `get_component_candidates`."""
 
@@ -134,6 +151,8 @@ class _Gathering:
             log.warning("no relay was given by %s", self._network.turn.url)
             if self._network.relay_only:
                 raise Unreachable(NO_RELAY)
+        for protocol in self._ice._protocols:
+            protocol.request = _asked_again(protocol.request)
         hosts = [protocol.local_candidate for protocol in bound]
         announced = [candidate for host in hosts for candidate in self._announced(host)]
         return [*hosts, *announced, *filter(None, reflexive), *relayed]

@@ -1,5 +1,6 @@
 """Where a media worker can be reached: its ports, its announced addresses, its relay; and in words when it cannot."""
 
+import asyncio
 import inspect
 import re
 import socket
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import aioice.ice
+import aioice.stun
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from realtime.rtc import Feed, Network, Peer, TurnServer, Unreachable
 from realtime.rtc import network as network_module
-from realtime.rtc.network import NO_PORT, NO_RELAY
+from realtime.rtc.network import CONSENT_REPEATS, NO_PORT, NO_RELAY
 from realtime.rtc.reach import ServerFault, ask_turn
 from tests.rtc.browser import Browser
 from tests.rtc.coturn import SECRET, Coturn, coturn, needs_coturn
@@ -220,3 +222,29 @@ async def test_a_call_over_tls_where_the_certificate_is_trusted(
         async with answered(relay, Browser(relay)) as (candidates, browser):
             assert {candidate["type"] for candidate in candidates} == {"relay"}
             await browser.connected()
+
+
+async def test_a_visitor_who_is_far_away_is_given_the_time_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: asyncio.Queue[int | None] = asyncio.Queue()
+
+    class Noted(aioice.stun.Transaction):
+        def __init__(self, *arguments: Any, retransmissions: int | None = None, **named: Any) -> None:
+            asked.put_nowait(retransmissions)
+            super().__init__(*arguments, retransmissions=retransmissions, **named)
+
+    monkeypatch.setattr(aioice.stun, "Transaction", Noted)
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.01)
+    peer, browser = Peer(Feed(), Listener(), Network()), Browser()
+    try:
+        await browser.take(await peer.answer(await browser.offer()))
+        await browser.connected()
+        # The browser's side is the library as it is: it asks once.
+        theirs = browser.connection.sctp.transport.transport._connection
+        theirs._query_consent_task.cancel()
+        while not asked.empty():
+            asked.get_nowait()
+        async with asyncio.timeout(10):
+            assert {await asked.get() for _ in range(3)} == {CONSENT_REPEATS}
+    finally:
+        await peer.close()
+        await browser.close()
