@@ -335,6 +335,7 @@ class Session:
                         "late_ms_p95": round(frames.late_ms, 1),
                         "frames_skipped": frames.skipped(self.show),
                         "frames_waiting": self.show.outlet.backlog_frames,
+                        "picture_kbit_s": self.show.outlet.rate_kbit_s,
                     }
                 )
             if time.monotonic() - self._active_s > IDLE_LIMIT_S:

@@ -1,7 +1,7 @@
-"""The encoders of a live session: H.264 for the face, Opus for the voice. Settings are frozen for a session's life.
+"""The encoders of a live session: H.264 for the face, Opus for the voice.
 
-WebRTC libraries follow every estimate of the bandwidth with a new encoder, and so with a burst of a key frame. A talking
-face under a constant quality with a cap needs a quarter of the cap while it is still, so nothing has to be followed.
+WebRTC libraries follow every estimate of the bandwidth with a new encoder, and so with a burst of a key frame. Here a face has a
+constant quality with a cap, and the cap a few fixed rungs (`ladder.py`) that are seldom changed.
 """
 
 import math
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from avatars.engine.controls import FRAME_RATE_HZ
 from avatars.engine.face.i420 import planes
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ
+from realtime.rtc.ladder import RUNGS
 
 # Generic in its type stubs alone.
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ else:
 QUALITY_CRF: Final = 26
 MAX_RATE_KBIT_S: Final = 900
 """The cap at 512x512; larger pictures have more, by the root of their area, as more of them stands still."""
-BUFFER_SHARE: Final = 0.5
+# Of a second: so much may a key frame take. Where the network is narrow, the voice must not wait for it.
+BUFFER_S: Final = 0.5
+NARROW_BUFFER_S: Final = 0.25
 CAPPED_AREA_PX: Final = 512 * 512
 FRAME_TIME_BASE: Final = Fraction(1, FRAME_RATE_HZ)
 
@@ -48,20 +51,20 @@ RTP_AUDIO_HZ: Final = 48_000
 RTP_AUDIO_TIME_BASE: Final = Fraction(1, RTP_AUDIO_HZ)
 
 
-def max_rate_kbit_s(width: int, height: int) -> int:
-    """Return the cap on the bits of a picture of this size: 900 at 512x512, 1688 at 720x1280."""
-    return round(MAX_RATE_KBIT_S * math.sqrt(max(1.0, width * height / CAPPED_AREA_PX)))
+def max_rate_kbit_s(width: int, height: int, rung: int = 0) -> int:
+    """Return the cap on the bits of a picture of this size: at the top 900 at 512x512, 1688 at 720x1280."""
+    return round(RUNGS[rung] * MAX_RATE_KBIT_S * math.sqrt(max(1.0, width * height / CAPPED_AREA_PX)))
 
 
-def h264_context(width: int, height: int) -> VideoCodecContext:
+def h264_context(width: int, height: int, rung: int = 0) -> VideoCodecContext:
     """Make the live encoder: constrained baseline, no frame waits for another, key frames only when asked for.
 
-    Width and height in pixels, both even. Raises `ValueError` when they are not.
+    Width and height in pixels, both even. rung: of `RUNGS`. Raises `ValueError` when they are not.
     """
     if width % 2 or height % 2 or width <= 0 or height <= 0:
         raise ValueError(f"a picture of {width}x{height} cannot be encoded: both sides must be even")
-    rate_kbit_s = max_rate_kbit_s(width, height)
-    buffer_kbit = round(BUFFER_SHARE * rate_kbit_s)
+    rate_kbit_s = max_rate_kbit_s(width, height, rung)
+    buffer_kbit = round((NARROW_BUFFER_S if rung else BUFFER_S) * rate_kbit_s)
     context = av.CodecContext.create("libx264", "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
@@ -81,10 +84,10 @@ def h264_context(width: int, height: int) -> VideoCodecContext:
 
 
 class FaceEncoder:
-    """One session's picture encoder. The first picture is a key frame."""
+    """One session's picture encoder, at one rung. The first picture is a key frame."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self._context = h264_context(width, height)
+    def __init__(self, width: int, height: int, rung: int = 0) -> None:
+        self._context = h264_context(width, height, rung)
         # One frame for all pictures: x264 has read it when `encode` returns, and a new one costs more than the copy.
         self._frame = av.VideoFrame(width, height, "yuv420p")
         self._planes = [_view(plane) for plane in self._frame.planes]

@@ -20,12 +20,16 @@ from realtime.rtc.encoder import (
     FaceEncoder,
     Packet,
     VoiceEncoder,
+    max_rate_kbit_s,
     picture_frame,
 )
-from realtime.rtc.transport import LONGEST_BACKLOG_FRAMES, Transport
+from realtime.rtc.ladder import FIRST_RUNG
+from realtime.rtc.transport import LONGEST_BACKLOG_FRAMES, Transport, TransportStats
 
 # A request for a key frame within this many frames of the last one is met by that one.
 KEY_INTERVAL_FRAMES: Final = 6
+# Asking, being heard and seeing the answer takes a while on a long way, and browsers ask again meanwhile.
+LOST_KEY_INTERVAL_FRAMES: Final = 15
 # One who loses pictures all the time must not spoil them for everybody.
 SHARED_KEY_INTERVAL_FRAMES: Final = 25
 # Frames are made so long before they are sent: making one takes longer now and then, and a browser answers uneven sound
@@ -45,7 +49,9 @@ class Outlet:
         self.pictures_sent = 0
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._face_encoder: FaceEncoder | None = FaceEncoder(width, height)
+        self._size = (width, height)
+        self._rung = FIRST_RUNG
+        self._face_encoder: FaceEncoder | None = FaceEncoder(width, height, FIRST_RUNG)
         self._voice_encoder: VoiceEncoder | None = VoiceEncoder()
         self._fed = self._pushed = 0
         self._last_index = 0
@@ -73,6 +79,11 @@ class Outlet:
         return self._fed - self._pushed + self._transport.stats().backlog_frames
 
     @property
+    def rate_kbit_s(self) -> int:
+        """The cap on the picture's bits at present."""
+        return max_rate_kbit_s(*self._size, self._rung)
+
+    @property
     def congested(self) -> bool:
         """Whether the event loop or the network is so far behind that making more would only add to it."""
         return self.backlog_frames >= LONGEST_BACKLOG_FRAMES
@@ -86,7 +97,7 @@ class Outlet:
         if face_encoder is None or voice_encoder is None:
             return
         self._last_index = tick.index
-        face = self._encode_face(face_encoder, tick, picture) if tick.picture else []
+        face = self._encode_face(tick, picture) if tick.picture else []
         position = tick.index * SAMPLES_PER_FRAME
         voice = [
             (
@@ -104,22 +115,29 @@ class Outlet:
         """When the sound of a frame begins to be sent; its picture is a moment later."""
         return tick.due_s + SENT_AFTER_S
 
-    def _encode_face(
-        self, encoder: FaceEncoder, tick: Tick, picture: NDArray[np.uint8]
-    ) -> list[Packet | av.VideoFrame]:
+    def _encode_face(self, tick: Tick, picture: NDArray[np.uint8]) -> list[Packet | av.VideoFrame]:
         self.pictures_sent += 1
         stats = self._transport.stats()
         units: list[Packet | av.VideoFrame] = []
         if stats.packets:
-            units.append(encoder.encode(picture, tick.index, key=self._is_key(tick.index, stats.receivers)))
+            key = self._is_key(tick.index, stats)
+            if encoder := self._face_encoder:
+                units.append(encoder.encode(picture, tick.index, key=key))
         if stats.frames:
             units.append(picture_frame(picture, tick.index))
         return units
 
-    def _is_key(self, index: int, receivers: int) -> bool:
-        patient = receivers > 1 and not self._somebody_came.is_set()
-        distance = SHARED_KEY_INTERVAL_FRAMES if patient else KEY_INTERVAL_FRAMES
-        key = self._key_wanted.is_set() and index - self._last_key >= distance
+    def _is_key(self, index: int, stats: TransportStats) -> bool:
+        """Whether this picture has to be a key frame: somebody came, somebody lost pictures, or the rung is another."""
+        alone = stats.receivers <= 1
+        distance = LOST_KEY_INTERVAL_FRAMES if alone else SHARED_KEY_INTERVAL_FRAMES
+        if self._somebody_came.is_set():
+            distance = KEY_INTERVAL_FRAMES
+        changed = stats.rung != self._rung and index - self._last_key >= KEY_INTERVAL_FRAMES
+        if changed and self._face_encoder is not None:
+            self._rung = stats.rung
+            self._face_encoder = FaceEncoder(*self._size, self._rung)
+        key = changed or (self._key_wanted.is_set() and index - self._last_key >= distance)
         if key:
             self._somebody_came.clear()
             self._key_wanted.clear()

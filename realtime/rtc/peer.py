@@ -12,6 +12,7 @@ from aiortc import RTCDataChannel, RTCRtpSender, RTCSessionDescription
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 from numpy.typing import NDArray
 
+from realtime.rtc.feedback import follow_reports
 from realtime.rtc.microphone import hear_with
 from realtime.rtc.network import Network, Unreachable, apply_network, new_connection
 from realtime.rtc.sender import send_packets
@@ -113,6 +114,7 @@ class Peer:
         if video._codecs[0].mimeType.lower() == "video/h264":
             # The sender passes packets on as they come, so whoever makes them must hear of lost pictures.
             video.sender._send_keyframe = self._feed.request_key_frame  # type: ignore[method-assign]
+            follow_reports(video.sender, self._feed.ladder)
         else:
             self._feed.raw = True
 

@@ -14,9 +14,12 @@ from av.packet import Packet as AvPacket
 
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
 from realtime.rtc.encoder import SAMPLES_PER_PACKET, Packet, silence_packet
+from realtime.rtc.ladder import Ladder
 
 PACKETS_PER_FRAME: Final = SAMPLES_PER_FRAME // SAMPLES_PER_PACKET
 WORTH_SLEEPING_S: Final = 0.002
+# About: a packet's content, and what stands before it.
+PAYLOAD_BYTES, HEADERS_BYTES = 1200, 70
 
 Unit = TypeVar("Unit", bound=Packet | av.VideoFrame)
 
@@ -139,6 +142,7 @@ class Feed:
     def __init__(self) -> None:
         self.face, self.voice = FaceTrack(), VoiceTrack()
         self.raw = False
+        self.ladder = Ladder()
         self._key_frame_wanted: Callable[[], None] | None = None
         self._in_step = self._left_out = False
         self._said = 0
@@ -168,6 +172,8 @@ class Feed:
             if not unit.is_keyframe:
                 return
             self._in_step = True
+        if isinstance(unit, AvPacket):
+            self.ladder.sent(unit.size + HEADERS_BYTES * (1 + unit.size // PAYLOAD_BYTES), due_s)
         self.face.put(unit, due_s)
 
     def leave_out(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import av
 
 from realtime.rtc.encoder import Packet
+from realtime.rtc.ladder import FIRST_RUNG
 from realtime.rtc.tracks import Feed
 
 LONGEST_BACKLOG_FRAMES: Final = 5
@@ -25,12 +26,14 @@ class TransportStats:
 
     receivers: how many take them. backlog_frames: what waits at the one that keeps up best.
     packets, frames: whether anybody needs encoded pictures, and whether anybody needs raw ones.
+    rung: of the ladder, what their networks bear.
     """
 
     receivers: int
     backlog_frames: int
     packets: bool
     frames: bool
+    rung: int = FIRST_RUNG
 
 
 class Transport(Protocol):
@@ -107,6 +110,13 @@ class FanOut:
         best = min(backlogs, default=0)
         return [(feed, own - best > LONGEST_BACKLOG_FRAMES) for feed, own in zip(self._feeds, backlogs, strict=True)]
 
+    @staticmethod
+    def _rung(feeds: tuple[Feed, ...]) -> int:
+        """What the weakest network bears; but one alone does not spoil the picture for many."""
+        rungs = [feed.ladder.rung for feed in feeds if not feed.raw]
+        weakest = max(rungs, default=FIRST_RUNG)
+        return weakest if len(rungs) <= 1 else min(weakest, FIRST_RUNG)
+
     def interrupt(self, until: int) -> None:
         """Send silence in place of all sound whose time (its pts) lies before `until`."""
         for feed in self._feeds:
@@ -125,4 +135,5 @@ class FanOut:
             backlog_frames=min((feed.backlog_frames for feed in feeds), default=0),
             packets=any(not feed.raw for feed in feeds),
             frames=any(feed.raw for feed in feeds),
+            rung=self._rung(feeds),
         )

@@ -579,6 +579,7 @@ def test_the_page_is_told_how_the_worker_fares() -> None:
             "late_ms_p95": 1.0,
             "frames_skipped": 2,
             "frames_waiting": 0,
+            "picture_kbit_s": 400,
         }
 
     live(scene)

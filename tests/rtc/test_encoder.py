@@ -19,6 +19,7 @@ from realtime.rtc.encoder import (
     silence_packet,
     voice_frame,
 )
+from realtime.rtc.ladder import RUNGS
 
 WIDTH, HEIGHT = 128, 96
 SPS, PPS, IDR, SLICE = 7, 8, 5, 1
@@ -110,6 +111,15 @@ def test_the_picture_may_be_overwritten_afterwards() -> None:
         packets.append(bytes(one.encode(buffer, index)))
         buffer[:] = 0
     assert packets == [bytes(other.encode(picture(index), index)) for index in range(5)]
+
+
+@pytest.mark.parametrize("rung", range(len(RUNGS)))
+def test_a_lower_rung_has_fewer_bits_and_a_smaller_key_frame(rung: int) -> None:
+    encoder = FaceEncoder(256, 256, rung)
+    sizes = [encoder.encode(picture(index, noise=200, width=256, height=256), index).size for index in range(100)]
+    cap_kbit_s = max_rate_kbit_s(256, 256, rung)
+    assert cap_kbit_s == round(RUNGS[rung] * MAX_RATE_KBIT_S)
+    assert sum(sizes[25:]) * 8 / 3 / 1000 < 1.35 * cap_kbit_s
 
 
 @pytest.mark.parametrize(("width", "height"), [(127, 96), (128, 95), (0, 0), (-2, 4)])

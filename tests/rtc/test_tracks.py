@@ -11,7 +11,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
 from realtime.rtc import FRAME_S, FanOut, Feed, FrameClock, Outlet, Tick
-from realtime.rtc.outlet import KEY_INTERVAL_FRAMES, PICTURE_AFTER_SOUND_S, SENT_AFTER_S
+from realtime.rtc.outlet import LOST_KEY_INTERVAL_FRAMES, PICTURE_AFTER_SOUND_S, SENT_AFTER_S
 from realtime.rtc.transport import LONGEST_BACKLOG_FRAMES
 
 WIDTH, HEIGHT = 64, 48
@@ -154,32 +154,32 @@ async def test_a_hushed_voice_ends_at_once_and_speaks_again_afterwards() -> None
 
 async def test_a_key_frame_that_is_asked_for_comes_once() -> None:
     out = outlet()
-    await feed(out, *(tick(index) for index in range(8)))
+    await feed(out, *(tick(index) for index in range(16)))
     out.line.request_key_frame()
     out.line.request_key_frame()
-    await feed(out, *(tick(index) for index in range(8, 20)))
-    keys = [packet.pts for packet in [await out.face.recv() for _ in range(20)] if packet.is_keyframe]  # type: ignore[union-attr]
-    assert keys == [0, 8]
+    await feed(out, *(tick(index) for index in range(16, 28)))
+    keys = [packet.pts for packet in [await out.face.recv() for _ in range(28)] if packet.is_keyframe]  # type: ignore[union-attr]
+    assert keys == [0, 16]
     out.close()
 
 
 async def test_key_frames_keep_their_distance() -> None:
     out = outlet()
-    for index in range(20):
+    for index in range(40):
         out.line.request_key_frame()
         await feed(out, tick(index))
-    keys = [packet.pts for packet in [await out.face.recv() for _ in range(20)] if packet.is_keyframe]  # type: ignore[union-attr]
-    assert keys == list(range(0, 20, KEY_INTERVAL_FRAMES))
+    keys = [packet.pts for packet in [await out.face.recv() for _ in range(40)] if packet.is_keyframe]  # type: ignore[union-attr]
+    assert keys == list(range(0, 40, LOST_KEY_INTERVAL_FRAMES))
     out.close()
 
 
 async def test_a_key_frame_waits_for_a_picture() -> None:
     out = outlet()
-    await feed(out, *(tick(index) for index in range(8)))
+    await feed(out, *(tick(index) for index in range(16)))
     out.line.request_key_frame()
-    await feed(out, tick(8, picture=False), tick(9))
-    packets = [await out.face.recv() for _ in range(9)]
-    assert packets[-1].pts == 9
+    await feed(out, tick(16, picture=False), tick(17))
+    packets = [await out.face.recv() for _ in range(17)]
+    assert packets[-1].pts == 17
     assert packets[-1].is_keyframe  # type: ignore[union-attr]
     out.close()
 

@@ -5,10 +5,12 @@ import time
 
 import av
 import numpy as np
+import pytest
 
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME
 from realtime.rtc import FanOut, Feed, Outlet, Tick
-from realtime.rtc.outlet import KEY_INTERVAL_FRAMES, SHARED_KEY_INTERVAL_FRAMES
+from realtime.rtc.ladder import FIRST_RUNG
+from realtime.rtc.outlet import KEY_INTERVAL_FRAMES, LOST_KEY_INTERVAL_FRAMES, SHARED_KEY_INTERVAL_FRAMES
 from realtime.rtc.transport import LONGEST_BACKLOG_FRAMES
 
 WIDTH, HEIGHT = 64, 48
@@ -102,12 +104,42 @@ async def test_lost_pictures_of_anybody_ask_the_one_encoder_and_not_more_than_on
     audience.close()
 
 
-async def test_one_who_is_alone_gets_a_key_frame_as_soon_as_ever() -> None:
+async def test_one_who_is_alone_gets_a_key_frame_soon_and_not_one_for_each_time_they_ask() -> None:
     audience = Audience(1)
-    await audience.play(8)
-    audience.feeds[0].request_key_frame()
+    await audience.play(20)
+    for _ in range(LOST_KEY_INTERVAL_FRAMES - 1):
+        audience.feeds[0].request_key_frame()
+        await audience.play(1)
+    assert audience.keys(audience.feeds[0]) == [0, 20]
     await audience.play(2)
-    assert audience.keys(audience.feeds[0]) == [0, 8]
+    assert audience.keys(audience.feeds[0]) == [0, 20, 20 + LOST_KEY_INTERVAL_FRAMES]
+    audience.close()
+
+
+async def test_a_key_frame_comes_with_another_rung_and_none_comes_of_itself() -> None:
+    audience = Audience(1)
+    await audience.play(200)
+    (feed,) = audience.feeds
+    assert audience.keys(feed) == [0]
+    before_kbit_s = audience.outlet.rate_kbit_s
+    feed.ladder.rung += 1
+    await audience.play(100)
+    assert audience.keys(feed) == [0, 200]
+    assert audience.outlet.rate_kbit_s < before_kbit_s
+    audience.close()
+
+
+@pytest.mark.parametrize(
+    ("rungs", "expected"),
+    [([], FIRST_RUNG), ([0], 0), ([4], 4), ([0, 1], 1), ([0, 4], FIRST_RUNG), ([4, 4], FIRST_RUNG), ([0, 0, 0], 0)],
+)
+async def test_the_weakest_network_decides_but_not_for_many(rungs: list[int], expected: int) -> None:
+    audience = Audience(len(rungs))
+    for feed, rung in zip(audience.feeds, rungs, strict=True):
+        feed.ladder.rung = rung
+    raw = audience.join()
+    raw.raw, raw.ladder.rung = True, 4
+    assert audience.fan_out.stats().rung == expected
     audience.close()
 
 

@@ -42,7 +42,7 @@ const UNREACHABLE = "The server cannot be reached. Check your connection, then t
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Fires "phase" ({phase, sentence}), "session" ({session}), "stream" ({stream}), "weak" ({sentence}, empty when it is over) and "message" (the data channel's messages as `detail`).
+ * Fires "phase" ({phase, sentence}), "session" ({session}), "stream" ({stream}), "weak" ({sentence}, empty when it is over), "trouble" ({what, code}: why a connection was given up) and "message" (the data channel's messages as `detail`).
  *
  * `track()` gives the microphone's track, or null; `introduction()` what the server is told of who joins; `gone` is said where nobody is any more.
  */
@@ -146,6 +146,7 @@ export class Conversation extends EventTarget {
   }
 
   unsignalled(code) {
+    this.forward("trouble", { what: "signalling", code });
     this.blocked = !CLOSE_SENTENCES[code];
     if (code === CLOSE.NOT_FOUND) this.fail(this.gone);
     else if (CLOSE_SENTENCES[code]) this.fail(CLOSE_SENTENCES[code]);
@@ -153,6 +154,7 @@ export class Conversation extends EventTarget {
   }
 
   unconnected(reason) {
+    this.forward("trouble", { what: reason });
     this.blocked = true;
     if (reason === "never-connected" && !this.wasLive) this.fail(NEVER_CONNECTED);
     else this.retry(reason === "never-connected" ? NEVER_CONNECTED : "The connection was lost.");

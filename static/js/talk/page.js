@@ -237,6 +237,7 @@ conversation.addEventListener("weak", ({ detail }) => {
   record({ type: "weak", sentence: detail.sentence });
   if (conversation.phase === PHASE.LIVE) notice(detail.sentence);
 });
+conversation.addEventListener("trouble", ({ detail }) => record({ type: "trouble", ...detail }));
 conversation.addEventListener("stream", ({ detail }) => {
   if (video.srcObject === detail.stream) return;
   video.srcObject = detail.stream;
