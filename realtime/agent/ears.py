@@ -6,7 +6,7 @@ from avatars.engine.performer import Playback
 from realtime.agent.echo_guard import USER_SHARE, EchoGuard, PlayedSound, Reference
 from realtime.agent.protocols import Clock, Samples, Talker, VoiceActivity
 from realtime.agent.turn_taking import Step, TurnTaking
-from realtime.agent.vad import Framer, Recorder
+from realtime.agent.vad import Framer, Loudness, Recorder
 
 AVATAR_BEGAN_MS = 200.0
 
@@ -28,6 +28,7 @@ class Ears:
         self._clock = clock
         self._framer = Framer()
         self._guard = EchoGuard()
+        self._loudness = Loudness()
         self.recorder = Recorder()
         self.turn_taking = turn_taking
         self.heard_s = clock()
@@ -43,6 +44,7 @@ class Ears:
             now = playback()
             for step in self.turn_taking.frame(
                 self._voice(frame, self._played.frame(now.turn, now.heard_ms)),
+                hushed=self._loudness.hushed(frame),
                 avatar_speaking=now.turn is not None,
                 avatar_began=now.turn is not None and now.heard_ms < AVATAR_BEGAN_MS,
             ):

@@ -32,7 +32,7 @@ class Step(Enum):
 
     STIRRED = auto()  # there may be a voice over the avatar's: it lowers its own, until this is known
     STARTED = auto()  # somebody began to speak
-    TRANSCRIBE = auto()  # the first moment of silence: transcribe what was said, answer behind the gate
+    TRANSCRIBE = auto()  # the voice fades, or is silent: transcribe what was said, answer behind the gate
     PAUSED = auto()  # a breath
     JUDGE = auto()  # ask whether the tone was that of an end
     RESUMED = auto()  # they go on: forget the transcript and the answer
@@ -43,13 +43,15 @@ class Step(Enum):
 class Rules:
     """The thresholds. Probabilities 0..1; times count from the last voiced frame.
 
-    transcribe_ms: one frame, for a voice fades and has ended 50 ms before the detector says so; in ten seconds of speech
-    two or three such moments are not the end, and the words are asked for in vain.
+    transcribe_ms: one frame, for the detector is 50 ms behind. voice_fading: below that a hushed frame is taken for the
+    end already, for so long as a voice fades.
     gate_plain_ms: where there is no judge of tone. longest_ms: then a turn is ended by force.
     """
 
     voice_on: float = 0.5
     voice_off: float = 0.35
+    voice_fading: float = 0.7
+    fading_ms: int = 128
     start_frames: int = 3
     stir_frames: int = 2
     barge_in_frames: int = 4
@@ -99,6 +101,7 @@ class TurnTaking:
         self.speaking = False
         self.silence_ms = 0
         self.spoken_ms = 0
+        self._hushed_ms = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -134,8 +137,14 @@ class TurnTaking:
         """From the first voiced frame of the utterance to its last."""
         return self.spoken_ms - self.silence_ms
 
-    def frame(self, probability: float, *, avatar_speaking: bool = False, avatar_began: bool = False) -> list[Step]:
-        """Take the next frame. avatar_speaking: the avatar can be heard now; avatar_began: since less than a moment."""
+    def frame(
+        self, probability: float, *, hushed: bool = False, avatar_speaking: bool = False, avatar_began: bool = False
+    ) -> list[Step]:
+        """Take the next frame.
+
+        hushed: it is far below what is said. avatar_speaking: the avatar can be heard now; avatar_began: since less than
+        a moment.
+        """
         if self.by_hand:
             return self._frame_by_hand() if self.speaking else []
         if not self.speaking:
@@ -152,17 +161,19 @@ class TurnTaking:
             return self._ready()
         # Once a moment was taken for the end, only a clear voice undoes that.
         voiced = probability >= (self.rules.voice_on if self._asked_words else self.rules.voice_off)
+        self._hushed_ms = self._hushed_ms + FRAME_MS if hushed and probability < self.rules.voice_fading else 0
+        fading = 0 < self._hushed_ms <= self.rules.fading_ms
         steps: list[Step] = []
         if voiced:
             self.silence_ms = 0
-            if self._asked_words:
+            if self._asked_words and not fading:
                 self._forget()
                 steps.append(Step.RESUMED)
         else:
             self.silence_ms += FRAME_MS
         if self.spoken_ms >= self.rules.longest_ms:
             self._forced = True
-        if not self._asked_words and (self._forced or self.silence_ms >= self.rules.transcribe_ms):
+        if not self._asked_words and (self._forced or fading or self.silence_ms >= self.rules.transcribe_ms):
             self._asked_words = True
             steps.append(Step.TRANSCRIBE)
         if not self._paused and self.silence_ms >= self.rules.pause_ms:

@@ -1,5 +1,6 @@
 """Frames of the microphone, and the stretch of them that is an utterance."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -12,6 +13,10 @@ FRAME_SAMPLES: Final = 512
 FRAME_MS: Final = FRAME_SAMPLES * 1000 // HEARING_RATE_HZ
 # Voices begin softly: what lies just before the first voiced frame belongs to the first word.
 PRE_ROLL_FRAMES: Final = 10
+SILENCE_DB: Final = -90.0
+HUSHED_DB: Final = 28.0
+# A frame. What was louder by chance, a click or a cough, is forgotten in a few seconds.
+FORGOTTEN_DB: Final = 0.1
 KEPT_FRAMES: Final = PRE_ROLL_FRAMES + 16
 
 
@@ -28,6 +33,19 @@ class Framer:
         self._rest = whole[end:]
         for start in range(0, end, FRAME_SAMPLES):
             yield whole[start : start + FRAME_SAMPLES]
+
+
+class Loudness:
+    """How loud it was lately, to tell when a voice fades: the detector of voice takes 50 ms longer to say so."""
+
+    def __init__(self) -> None:
+        self._loudest_db = SILENCE_DB
+
+    def hushed(self, frame: Samples) -> bool:
+        """Whether the next frame is far below the loudest. frame: (FRAME_SAMPLES,)."""
+        power_db = 10 * math.log10(float(np.dot(frame, frame)) / len(frame) + 1e-12)
+        self._loudest_db = max(self._loudest_db - FORGOTTEN_DB, power_db)
+        return power_db < self._loudest_db - HUSHED_DB
 
 
 class Recorder:

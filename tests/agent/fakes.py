@@ -1,6 +1,7 @@
 """Ears, mind, voice and stage that do as they are told, on virtual time."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,6 +147,7 @@ class FakeStage:
         self.activities: list[Activity] = []
         self.played: list[tuple[int, str]] = []
         self.silenced_s: list[float] = []
+        self.first_played_s = math.inf
         self.cues: list[Cue] = []
         self.gestures: list[tuple[str, float]] = []
         self.pauses = 0
@@ -179,6 +181,7 @@ class FakeStage:
     def play(self, turn: int, speech: Speech) -> None:
         self._advance()
         self.played.append((turn, speech.text))
+        self.first_played_s = min(self.first_played_s, self._time())
         self._queue.append((turn, speech.duration_s * 1000))
 
     def interrupt(self) -> Playback:

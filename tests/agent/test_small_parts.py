@@ -9,7 +9,7 @@ from realtime.agent.dialogue import Dialogue, short_prompt, system_prompt
 from realtime.agent.latency import Mark, TurnMarks
 from realtime.agent.protocols import AgentSettings
 from realtime.agent.utterance import is_backchannel, repeats, without_asides, words_of
-from realtime.agent.vad import FRAME_SAMPLES, PRE_ROLL_FRAMES, Framer, Recorder
+from realtime.agent.vad import FRAME_SAMPLES, PRE_ROLL_FRAMES, Framer, Loudness, Recorder
 
 
 @given(st.lists(st.integers(0, 2000), max_size=12))
@@ -54,6 +54,16 @@ def test_marks_count_from_the_end_of_speech() -> None:
     }  # fmt: skip
     marks.restart(10.4)
     assert marks.since_end_ms() == {"speech_end": 0}
+
+
+def test_a_voice_is_hushed_far_below_its_loudest() -> None:
+    loudness = Loudness()
+    loud, low, lower = (np.full(FRAME_SAMPLES, level, np.float32) for level in (0.1, 0.01, 0.003))
+    assert [loudness.hushed(frame) for frame in (loud, low, lower, loud)] == [False, False, True, False]
+    # After a while the low one is what is loud.
+    for _ in range(200):
+        loudness.hushed(low)
+    assert not loudness.hushed(lower)
 
 
 def test_the_dialogue_alternates_and_begins_with_the_user() -> None:

@@ -119,6 +119,21 @@ def test_a_voice_before_the_gate_resumes_and_asks_again() -> None:
     assert feed(turn, frames(0.0, 192)) == [(1, Step.TRANSCRIBE), (3, Step.PAUSED), (6, Step.JUDGE)]
 
 
+def test_a_fading_voice_asks_for_words_and_the_gate_does_not_know() -> None:
+    turn = speaking()
+    assert feed(turn, [0.95], hushed=True) == []
+    assert feed(turn, [0.6, 0.55], hushed=True) == [(1, Step.TRANSCRIBE)]
+    assert turn.silence_ms == 0
+    assert feed(turn, [0.9]) == [(1, Step.RESUMED)]
+
+
+def test_a_voice_that_stays_low_has_not_faded() -> None:
+    turn = speaking()
+    assert feed(turn, [0.6] * 40, hushed=True) == [(1, Step.TRANSCRIBE), (5, Step.RESUMED)]
+    # What it says then is in the words that are asked for at its end.
+    assert feed(turn, [0.1], hushed=True) == [(1, Step.TRANSCRIBE)]
+
+
 def test_answers_that_nobody_waits_for_change_nothing() -> None:
     turn = TurnTaking()
     assert turn.transcribed("ghost") == []
@@ -174,13 +189,13 @@ def test_two_frames_of_voice_over_the_avatar_stir(
     assert [at for at, step in steps if step is Step.STIRRED] == frames_of_it
 
 
-@given(st.lists(st.floats(0, 1), max_size=300), st.booleans())
-def test_steps_come_in_an_order_that_makes_sense(levels: list[float], judged: bool) -> None:
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=300), st.booleans())
+def test_steps_come_in_an_order_that_makes_sense(levels: list[tuple[float, bool]], judged: bool) -> None:
     """Whatever is heard: a turn starts before anything else, words are asked for once, a commit needs them."""
     turn = TurnTaking(judged=judged)
     begun = asked = False
-    for level in levels:
-        for step in turn.frame(level):
+    for level, hushed in levels:
+        for step in turn.frame(level, hushed=hushed):
             if step is Step.STARTED:
                 assert not begun
                 begun, asked = True, False
