@@ -33,15 +33,15 @@ REGRESSED: Final = (
 CLOSED: Final = len(REGRESSED)
 MOVING: Final = CLOSED + 1
 # Unsure, it says too little: factors that bring each control to the extent phones give it, and a tuck that is only noise.
-EXTENT: Final = np.array([1.1, 1.05, 1.05, 1.15, 1.6, 3.0, 1.4], np.float32)
+EXTENT: Final = np.array([1.1, 1.1, 1.1, 1.15, 1.55, 1.25, 1.45], np.float32)
 TUCK_NOISE: Final = 0.06
 # Steps before the one it judges that the network remembers.
 MEMORY_STEPS: Final = 32
 STEPS_PER_FRAME: Final = SAMPLES_PER_FRAME // STEP_SAMPLES
 # Closing takes more certainty than staying closed.
-CLOSES: Final = 0.70
-STAYS_CLOSED: Final = 0.55
-PARTED: Final = 0.35
+CLOSES: Final = 0.9
+STAYS_CLOSED: Final = 0.8
+PARTED: Final = 0.45
 # Below the first the mouth is still; above the second nothing is held back.
 STILL: Final = 0.2
 FREE: Final = 0.5

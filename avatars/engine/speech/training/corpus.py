@@ -117,9 +117,9 @@ def parlo(texts: list[str], random: Generator) -> Iterator[Clip]:
 
 SOURCES: Final[dict[str, Source]] = {
     "espeak": Source(Part.TRAIN, 60, espeak),
-    "flite": Source(Part.TRAIN, 40, flite("rms", "awb", "kal16", "rms", "awb")),
-    "festival": Source(Part.TRAIN, 16, festival("voice_ked_diphone", "voice_kal_diphone")),
-    "parlo": Source(Part.TRAIN, 80, parlo),
+    "flite": Source(Part.TRAIN, 60, flite("rms", "awb", "kal16", "rms", "awb")),
+    "festival": Source(Part.TRAIN, 24, festival("voice_ked_diphone", "voice_kal_diphone")),
+    "parlo": Source(Part.TRAIN, 160, parlo),
     "espeak-choose": Source(Part.CHOOSE, 3, espeak),
     "flite-slt-choose": Source(Part.CHOOSE, 3, flite("slt")),
     "espeak-test": Source(Part.TEST, 4, espeak),

@@ -1,4 +1,7 @@
-"""Lessons: what is heard and what the mouth should do, step by step of 20 ms, for the whole corpus."""
+"""Lessons: what is heard and what the mouth should do, step by step of 20 ms, for the whole corpus.
+
+They are made in passes: in each, every clip is heard once, in another place.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +23,7 @@ from avatars.engine.speech.training.corpus import SOURCES
 from avatars.engine.speech.training.texts import Part
 
 SEED: Final = 12
-# Each clip is heard in so many places.
-PLACES: Final = 3
+PASSES: Final = 2
 NOT_SPEECH: Final = 0.04
 CLOSED: Final = len(REGRESSED)
 MOVING: Final = CLOSED + 1
@@ -31,17 +33,33 @@ OFFSET_S: Final = 0.010
 STILL: Final = 1e-3
 
 
+# What is heard is kept in steps of 1.25 dB, a quarter of how far noise varies from window to window; the mouth in hundredths.
+HEARD_UNIT: Final = 1 / 16
+HEARD_LOWEST: Final = -1.5
+MOUTH_UNIT: Final = 1 / 100
+
+
 @dataclass(frozen=True, slots=True)
 class Lessons:
     """One long tape.
 
-    heard: (steps, FEATURES) float16. mouth: (steps, TARGETS) float16, the regressed controls, closed (0 or 1), moving
-    (0 or 1). phone: (steps,) uint8, index into `SYMBOLS`.
+    heard: (steps, FEATURES) uint8, in `HEARD_UNIT` above `HEARD_LOWEST`. mouth: (steps, TARGETS) int8, in `MOUTH_UNIT`:
+    the regressed controls, closed (0 or 1), moving (0 or 1). phone: (steps,) uint8, index into `SYMBOLS`.
     """
 
-    heard: NDArray[np.float16]
-    mouth: NDArray[np.float16]
+    heard: NDArray[np.uint8]
+    mouth: NDArray[np.int8]
     phone: NDArray[np.uint8]
+
+    def save(self, path: Path) -> None:
+        """Write the tape into one file."""
+        np.savez_compressed(path, heard=self.heard, mouth=self.mouth, phone=self.phone)
+
+
+def load_lessons(paths: Sequence[Path]) -> Lessons:
+    """The tapes in these files, one after the other. Raises FileNotFoundError."""
+    tapes = [np.load(path, allow_pickle=False) for path in paths]
+    return Lessons(*(np.concatenate([tape[name] for tape in tapes]) for name in ("heard", "mouth", "phone")))
 
 
 def mouth_at_steps(phones: Sequence[Phone], duration_s: float) -> tuple[Array, NDArray[np.uint8]]:
@@ -73,16 +91,16 @@ def hear(samples: Array, steps: int) -> Array:
     return log_mel(padded)
 
 
-def make(folder: Path) -> Lessons:
-    """The lessons of the corpus in `folder`, in an order that is always the same."""
-    random = np.random.default_rng(SEED)
+def make(folder: Path, number: int) -> Lessons:
+    """The lessons of one pass through the corpus in `folder`, in an order that is always the same."""
+    random = np.random.default_rng([SEED, number])
     clips = [
         clip for name, source in SOURCES.items() if source.part is Part.TRAIN for clip in load(folder / f"{name}.npz")
     ]
-    heard: list[NDArray[np.float16]] = []
-    mouth: list[NDArray[np.float16]] = []
+    heard: list[NDArray[np.uint8]] = []
+    mouth: list[NDArray[np.int8]] = []
     phone: list[NDArray[np.uint8]] = []
-    for index in np.concatenate([random.permutation(len(clips)) for _ in range(PLACES)]):
+    for index in random.permutation(len(clips)):
         if random.random() < NOT_SPEECH:
             samples = not_speech(random, 4.0)
             targets = np.zeros((len(samples) // STEP_SAMPLES, TARGETS), np.float32)
@@ -91,7 +109,8 @@ def make(folder: Path) -> Lessons:
             clip = altered(clips[index], clips, random)
             samples = clip.samples
             targets, names = mouth_at_steps(clip.phones, clip.duration_s)
-        heard.append(hear(samples, len(targets)).astype(np.float16))
-        mouth.append(targets.astype(np.float16))
+        levels = (hear(samples, len(targets)) - HEARD_LOWEST) / HEARD_UNIT
+        heard.append(np.clip(np.round(levels), 0, 255).astype(np.uint8))
+        mouth.append(np.round(targets / MOUTH_UNIT).astype(np.int8))
         phone.append(names)
     return Lessons(np.concatenate(heard), np.concatenate(mouth), np.concatenate(phone))

@@ -7,22 +7,21 @@ The second settles: it only moves the mouth, may move it faster, and its rate fa
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from numpy.random import Generator
 
 from avatars.engine.speech.audio_driver import CLOSED, LOOK_AHEAD_MS, LOW_LATENCY_MS, MEMORY_STEPS, MOVING
 from avatars.engine.speech.mel import BANDS, STEP_MS
-from avatars.engine.speech.training.clips import Array
-from avatars.engine.speech.training.lessons import TARGETS, Lessons
+from avatars.engine.speech.training.lessons import HEARD_LOWEST, HEARD_UNIT, MOUTH_UNIT, TARGETS, Lessons
 from avatars.engine.speech.training.network import Parameters, apply, initial
 
 SEED: Final = 13
-BATCH: Final = 12
+BATCH: Final = 32
+ROUND: Final = 250
 LENGTH_STEPS: Final = 300
 DECAY: Final = 0.02
 CLIP: Final = 1.0
@@ -49,16 +48,16 @@ class Stage:
 
 STAGES: Final = (
     Stage(
-        3000,
-        lambda n: 2e-3 * jnp.minimum(n / 200, jnp.sqrt(1000 / jnp.maximum(n, 1000))),
+        30_000,
+        lambda n: 2e-3 * jnp.minimum(n / 400, jnp.sqrt(4000 / jnp.maximum(n, 4000))),
         (2.0, 1.5, 1.5, 1.0, 1.0, 0.5, 0.3),
         change=6.0,
         phones=0.2,
         mean=True,
     ),
     Stage(
-        1500,
-        lambda n: 1.2e-3 * jnp.minimum(n / 50, (1 + jnp.cos(jnp.pi * n / 1500)) / 2),
+        15_000,
+        lambda n: 1.2e-3 * jnp.minimum(n / 100, (1 + jnp.cos(jnp.pi * n / 15_000)) / 2),
         (2.0, 1.5, 1.5, 1.0, 1.5, 1.0, 0.5),
         change=1.5,
         phones=0.0,
@@ -89,53 +88,71 @@ def loss(parameters: Parameters, stage: Stage, heard: jax.Array, mouth: jax.Arra
 
 
 def train(lessons: Lessons, told: Callable[[str, Parameters], None]) -> Parameters:
-    """Train from `SEED`; `told` hears every 250 steps how it goes, and gets what there is."""
+    """Train from `SEED`; `told` hears every `ROUND` steps how it goes, and gets what there is."""
     parameters = initial(SEED)
+    tape = tuple(jnp.asarray(part) for part in (lessons.heard, lessons.mouth, lessons.phone))
     for number, stage in enumerate(STAGES):
-        parameters = _trained(parameters, stage, lessons, np.random.default_rng(SEED + number), told)
+        parameters = _trained(parameters, stage, tape, jax.random.key(SEED + number), told)
         # As they would come out of the file.
         parameters = jax.tree.map(lambda values: values.astype(jnp.float16).astype(jnp.float32), parameters)
     return parameters
 
 
 def _trained(
-    parameters: Parameters, stage: Stage, lessons: Lessons, random: Generator, told: Callable[[str, Parameters], None]
+    parameters: Parameters,
+    stage: Stage,
+    tape: tuple[jax.Array, ...],
+    key: jax.Array,
+    told: Callable[[str, Parameters], None],
 ) -> Parameters:
     optimiser = optax.chain(optax.clip_by_global_norm(CLIP), optax.adamw(stage.rate, weight_decay=DECAY))
-    state = optimiser.init(parameters)
+    length = MEMORY_STEPS + LENGTH_STEPS
+    last = len(tape[0]) - length
 
-    def step(parameters: Parameters, mean: Parameters, state: Any, *batch: jax.Array) -> tuple[Any, ...]:
+    def step(carried: Any, key: jax.Array, tape: tuple[jax.Array, ...]) -> tuple[Any, jax.Array]:
+        parameters, mean, state = carried
+        places, changes = jax.random.split(key)
+        starts = jax.random.randint(places, (BATCH,), 0, last)
+        heard, mouth, phone = (jax.vmap(partial(_window, part, length=length))(starts) for part in tape)
+        batch = _varied(heard * HEARD_UNIT + HEARD_LOWEST, changes), mouth * MOUTH_UNIT, phone.astype(jnp.int32)
         value, slope = jax.value_and_grad(lambda at: loss(at, stage, *batch))(parameters)
         updates, state = optimiser.update(slope, state, parameters)
         parameters = optax.apply_updates(parameters, updates)
         mean = jax.tree.map(lambda old, new: KEPT * old + (1 - KEPT) * new, mean, parameters)
-        return parameters, mean, state, value
+        return (parameters, mean, state), value
 
-    stepped = jax.jit(step)
-    mean = parameters
-    begun, recent = time.process_time(), []
-    last = len(lessons.heard) - MEMORY_STEPS - LENGTH_STEPS
-    for count in range(1, stage.steps + 1):
-        starts = random.integers(0, last, BATCH)
-        window = starts[:, None] + np.arange(MEMORY_STEPS + LENGTH_STEPS)
-        heard = _varied(lessons.heard[window].astype(np.float32), random)
-        batch = heard, lessons.mouth[window].astype(np.float32), lessons.phone[window].astype(np.int32)
-        parameters, mean, state, value = stepped(parameters, mean, state, *batch)
-        recent.append(value)
-        if count % 250 == 0:
-            so_far = mean if stage.mean else parameters
-            told(f"{count} steps, loss {np.mean(recent):.4f}, {time.process_time() - begun:.0f} s of CPU", so_far)
-            recent = []
-    return mean if stage.mean else parameters
+    # One call for a whole round; the tape is handed over, or it would be compiled in.
+    stepped = jax.jit(
+        lambda carried, keys, tape: jax.lax.scan(lambda so_far, key: step(so_far, key, tape), carried, keys)
+    )
+    carried: Any = (parameters, parameters, optimiser.init(parameters))
+    begun = time.monotonic()
+    for count in range(ROUND, stage.steps + 1, ROUND):
+        key, here = jax.random.split(key)
+        carried, values = stepped(carried, jax.random.split(here, ROUND), tape)
+        learnt: Parameters = carried[1] if stage.mean else carried[0]
+        told(f"{count} steps, loss {float(jnp.mean(values)):.4f}, {time.monotonic() - begun:.0f} s", learnt)
+    return learnt
 
 
-def _varied(heard: Array, random: Generator) -> Array:
-    """The same with another gain and tilt, and now and then some bands that tell nothing."""
-    gain, tilt = random.normal(0, 0.15, (2, len(heard), 1, 1))
-    heard = heard + (gain + tilt * np.tile(np.linspace(-1, 1, BANDS), 2)).astype(np.float32)
+def _window(part: jax.Array, start: jax.Array, length: int) -> jax.Array:
+    return jax.lax.dynamic_slice_in_dim(part, start, length)
+
+
+def _varied(heard: jax.Array, key: jax.Array) -> jax.Array:
+    """The same with another gain and tilt, and now and then some bands that tell nothing.
+
+    heard: (batch, steps, FEATURES).
+    """
+    level, draw, low, many = jax.random.split(key, 4)
+    count = len(heard)
+    gain, tilt = 0.15 * jax.random.normal(level, (2, count, 1, 1))
+    heard = heard + gain + tilt * jnp.tile(jnp.linspace(-1, 1, BANDS), 2)
     bands = heard.reshape(*heard.shape[:2], 2, BANDS)
-    for index in np.flatnonzero(random.random(len(bands)) < DEAF):
-        first, count = int(random.integers(BANDS)), int(random.integers(1, DEAF_BANDS))
-        some = bands[index, :, :, first : first + count]
-        some[:] = some.mean(axis=0)
-    return heard
+    first = jax.random.randint(low, (count, 1), 0, BANDS)
+    until = first + jax.random.randint(many, (count, 1), 1, DEAF_BANDS)
+    number = jnp.arange(BANDS)
+    deaf = (jax.random.uniform(draw, (count, 1)) < DEAF) & (number >= first) & (number < until)
+    there = deaf[:, None, None]
+    mean = jnp.mean(bands, axis=1, keepdims=True)
+    return jnp.where(there, mean, bands).reshape(heard.shape)
