@@ -43,6 +43,7 @@ def test_every_page_fits_and_keeps_to_itself(product: Product, creator: str, cod
         "/studio/",
         "/studio/new/",
         "/accounts/secrets/",
+        "/accounts/memories/",
         "/check/",
     ]
     trouble: list[str] = []
@@ -262,3 +263,71 @@ def test_the_avatar_lowers_its_voice_and_falls_silent_at_once(staged: Page) -> N
     staged.evaluate("window.fakeServer.say({type: 'interrupted', turn: 1, text: ''})")
     staged.evaluate("window.fakeServer.say({type: 'state', state: 'speaking'})")
     wait_until(staged, "window.parlo.video.volume === 1 && window.parlo.state === 'speaking'")
+
+
+def test_a_link_is_shown_and_opened_by_the_visitor_alone(staged: Page) -> None:
+    trouble: list[str] = []
+    watch_for_trouble(staged, trouble)
+    address = staged.url
+    staged.click("#talk")
+    staged.wait_for_selector("[data-picture]", timeout=20_000)
+    wait_until(staged, "window.fakeServer.channel?.readyState === 'open'")
+    for title, url in (
+        ("Bad", "javascript:alert(1)"),
+        ("Plain", "http://a.example/"),
+        ("Hours", "https://a.example/b"),
+    ):
+        event = {"type": "card", "turn": 1, "title": title, "url": url}
+        staged.evaluate("(event) => window.fakeServer.say(event)", event)
+    caption = {"type": "caption", "who": "avatar", "turn": 1, "text": "Here they are.", "final": True}
+    staged.evaluate("(event) => window.fakeServer.say(event)", caption)
+    link = staged.locator("#card a")
+    expect(link).to_have_count(1)
+    expect(link).to_contain_text("Hours")
+    expect(link).to_contain_text("a.example")
+    assert link.get_attribute("href") == "https://a.example/b"
+    assert link.get_attribute("target") == "_blank"
+    assert "noopener" in (link.get_attribute("rel") or "")
+    expect(staged.locator("#transcript li[data-who=avatar]")).to_have_count(1)
+    expect(staged.locator("#transcript li[data-who=avatar]")).to_contain_text("Here they are.Hours")
+    assert staged.url == address
+    staged.click("#card button")
+    expect(staged.locator("#card")).to_be_hidden()
+    expect(staged.locator("#transcript a")).to_be_visible()
+    assert trouble == []
+
+
+def test_who_is_remembered_says_so_themselves(product: Product, code: str, creator: str) -> None:
+    offer = "from avatars.models import Avatar; Avatar.objects.filter(demo_key='nell').update(remembers={})"
+    trouble: list[str] = []
+    product.manage("shell", "-v", "0", "-c", offer.format(True))
+    try:
+        with visitor(None) as page:
+            watch_for_trouble(page, trouble)
+            page.add_init_script(path=FAKE_SERVER)
+            sign_in(page, product.url, creator, PASSWORD)
+            page.goto(f"{product.url}/a/{code}/talk/")
+            page.click("#memory-open")
+            expect(page.locator("#remember")).not_to_be_checked()
+            page.check("#remember")
+            expect(page.locator("#memory-words")).to_contain_text("may remember you")
+            page.reload()
+            expect(page.locator("#memory-state")).to_contain_text("remembers you")
+            page.click("#memory-open")
+            page.locator("#remember").click()
+            expect(page.locator("#remember")).to_be_checked()
+            page.click("#memory-keep")
+            page.locator("#remember").click()
+            page.click("#memory-delete")
+            expect(page.locator("#memory-words")).to_contain_text("is deleted")
+            expect(page.locator("#remember")).not_to_be_checked()
+            page.keyboard.press("Escape")
+            page.click("#talk")
+            wait_until(page, "window.parlo.phase === 'live'")
+            # One page, one conversation, whichever modules it is made of.
+            assert page.evaluate("window.fakeServer.joins.length") == 1
+            zone = page.evaluate("window.fakeServer.received.find((message) => message.type === 'join').time_zone")
+            assert zone == page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    finally:
+        product.manage("shell", "-v", "0", "-c", offer.format(False))
+    assert trouble == []
