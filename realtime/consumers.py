@@ -34,6 +34,7 @@ OPENED_WITHIN_S: Final = 8.0
 WATCH_S: Final = 0.4
 LOST_AFTER_MISSED: Final = 2
 FULL_RETRY_S: Final = 10
+RETRY_AFTER_S: Final = {"full": FULL_RETRY_S, "forwarder": 4}
 LONGEST_GIVEN_NAME: Final = 200
 LONGEST_ZONE: Final = 64
 
@@ -122,6 +123,10 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
                 await self._join(content)
             case "offer" if isinstance(sdp := content.get("sdp"), str) and len(sdp) <= LONGEST_SDP:
                 await self._tell_worker("offer", sdp=sdp)
+            case "watch" | "hello" as kind:
+                await self._tell_worker(kind)
+            case "answer" if isinstance(sdp := content.get("sdp"), str) and len(sdp) <= LONGEST_SDP:
+                await self._tell_worker("answer", sdp=sdp)
             case "candidate" if len(str(content.get("candidate"))) <= LONGEST_CANDIDATE:
                 candidate = content.get("candidate")
                 await self._tell_worker("candidate", candidate=candidate if isinstance(candidate, dict) else None)
@@ -204,6 +209,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
                 "token": issue_token(Place(self.session, self.worker.name), self._address),
                 "ice_servers": ice_servers(self.session),
                 "ice_policy": settings.ICE_POLICY,
+                "forwarded": event.get("forwarded", False),
             }
         )
 
@@ -211,6 +217,16 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         """The answer to the page's offer."""
         if self._is_ours(event):
             await self.send_json({"type": "answer", "sdp": event["sdp"]})
+
+    async def media_offer(self, event: dict[str, Any]) -> None:
+        """A connection to watch through; the page answers."""
+        if self._is_ours(event):
+            await self.send_json({"type": "offer", "sdp": event["sdp"]})
+
+    async def media_event(self, event: dict[str, Any]) -> None:
+        """What the page would have been told over a data channel of its own."""
+        if self._is_ours(event):
+            await self.send_json({"type": "event", "event": event["event"]})
 
     async def media_refused(self, event: dict[str, Any]) -> None:
         """The worker cannot do it."""
@@ -222,7 +238,9 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             # The place remains, for a better offer.
             await self.send_json({"type": "error", "code": code, "message": message})
         else:
-            await self._refuse(code, message, **({"retry_after_s": FULL_RETRY_S} if code == "full" else {}))
+            await self._refuse(
+                code, message, **({"retry_after_s": RETRY_AFTER_S[code]} if code in RETRY_AFTER_S else {})
+            )
 
     async def media_ended(self, event: dict[str, Any]) -> None:
         """The session is over."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 LONGEST_NAME: Final = 30
-# What packets can be fanned out to in one process without costing those who talk elsewhere; see docs/performance.md.
+# What packets can be fanned out to in one process without costing those who talk elsewhere; see docs/performance.md. Where a
+# server forwards them, those who watch do not count.
 MOST_SEATS: Final = 8
 MOST_TALKERS: Final = 4
 UNNAMED: Final = "Guest"
@@ -24,10 +25,14 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many may be there at once, and how many of them may talk."""
+    """How many may be there at once, and how many of them may talk.
+
+    viewers: how many may watch through a server that forwards; 0 where there is none, and they count among the seats.
+    """
 
     seats: int = 1
     talkers: int = 1
+    viewers: int = 0
 
 
 class NoSeat(Exception):
@@ -40,11 +45,16 @@ class NoSeat(Exception):
 
 def check_seat(limits: Limits, guest: Guest, present: Collection[Guest]) -> None:
     """Raise `NoSeat` where `guest` finds no place beside those who are present."""
-    if len(present) >= limits.seats:
+    watching = sum(other.watching for other in present)
+    if limits.viewers and guest.watching:
+        if watching >= limits.viewers:
+            raise NoSeat("room_full", f"{limits.viewers} people watch already, and that is all this room takes.")
+        return
+    if len(present) - (watching if limits.viewers else 0) >= limits.seats:
         raise NoSeat(
             "room_full", f"This room is full: {limits.seats} people are in it. Try again when somebody has left."
         )
-    if not guest.watching and sum(not other.watching for other in present) >= limits.talkers:
+    if not guest.watching and len(present) - watching >= limits.talkers:
         people = "One person talks" if limits.talkers == 1 else f"{limits.talkers} people talk"
         raise NoSeat("stage_full", f"{people} here already, and that is all this room takes. You can watch.")
 

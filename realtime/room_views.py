@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from avatars.files import answer_file
 from avatars.models import Avatar
 from avatars.permissions import can_talk
+from realtime.forwarding import is_forwarding
 from realtime.guests import LONGEST_NAME, MOST_SEATS
 from realtime.models import Room
 from realtime.rooms import Door, can_close, find_door
@@ -55,6 +56,7 @@ def room(request: HttpRequest, code: str) -> HttpResponse:
         "watch_link": request.build_absolute_uri(door.room.watch_url),
         "longest_name": LONGEST_NAME,
         "most_seats": MOST_SEATS,
+        "most_viewers": settings.JANUS_MOST_VIEWERS if is_forwarding() else 0,
         "may_close": can_close(request.user, door.room),
     }
     return render(request, "rooms/room.html", context)

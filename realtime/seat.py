@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from realtime.agent import Talker
 from realtime.guests import Guest
 from realtime.ice import worker_network
-from realtime.rtc import Feed, Peer
+from realtime.rtc import Feed, Forwarder, Peer, Viewer
 from realtime.taskset import TaskSet
 
 COME_BACK_WITHIN_S: Final = 3.0
@@ -39,20 +39,27 @@ class Host(Protocol):
     def disconnected(self, seat: "Seat") -> None:
         """The connection is gone; the page may come back with a new one."""
 
-    def dropped(self, feed: Feed) -> None:
+    def dropped(self, connection: "Connection") -> None:
         """Nothing is to be sent there any more."""
+
+    def whisper(self, seat: "Seat", event: Mapping[str, Any]) -> None:
+        """Tell its page something over its WebSocket."""
 
     def left(self, seat: "Seat", reason: str, sentence: str) -> None:
         """It will not come back."""
 
 
 class Connection:
-    """One peer connection of a seat, and the tracks that it sends."""
+    """One connection of a seat: what its page does, told as long as there is no newer one."""
+
+    peer: Peer | Viewer
 
     def __init__(self, seat: "Seat") -> None:
         self._seat = seat
-        self.feed = Feed()
-        self.peer = Peer(self.feed, self, worker_network(seat.id))
+
+    def tell(self, event: Mapping[str, Any]) -> bool:
+        """Send an event to the page; false when that is impossible now."""
+        raise NotImplementedError
 
     def heard(self, samples: NDArray[np.float32]) -> None:
         """Pass on the microphone."""
@@ -79,17 +86,53 @@ class Connection:
         if self._is_current():
             self._seat.lost()
 
+    def cut_off(self, sentence: str) -> None:
+        """There is no way to the page any more."""
+        if self._is_current():
+            self._seat.cut_off(sentence)
+
     def _is_current(self) -> bool:
         return self._seat.connection is self
 
 
-class Seat:
-    """Made when a page joins, closed when it has left for good."""
+class DirectConnection(Connection):
+    """A peer connection of this process, and the tracks that it sends."""
 
-    def __init__(self, seat_id: UUID, guest: Guest, host: Host) -> None:
+    def __init__(self, seat: "Seat") -> None:
+        super().__init__(seat)
+        self.feed = Feed()
+        self.peer: Peer = Peer(self.feed, self, worker_network(seat.id))
+
+    def tell(self, event: Mapping[str, Any]) -> bool:
+        """Send an event over the data channel."""
+        return self.peer.send(event)
+
+
+class ForwardedConnection(Connection):
+    """The connection of one who only watches to the server that passes everything on."""
+
+    def __init__(self, seat: "Seat", forwarder: Forwarder) -> None:
+        super().__init__(seat)
+        self.peer: Viewer = Viewer(forwarder, self)
+
+    def tell(self, event: Mapping[str, Any]) -> bool:
+        """Send an event by the WebSocket: over the data channel goes what is everybody's."""
+        self._seat.host.whisper(self._seat, event)
+        return True
+
+
+class Seat:
+    """Made when a page joins, closed when it has left for good.
+
+    forwarder: what it watches through; None for one whose connection ends in this process.
+    """
+
+    def __init__(self, seat_id: UUID, guest: Guest, host: Host, forwarder: Forwarder | None = None) -> None:
         self.id = seat_id
         self.guest = guest
         self.host = host
+        self.forwarder = forwarder
+        self.is_cut_off = False
         self.talker = Talker(seat_id.hex, guest.name)
         self.reply = ""
         self.connection: Connection | None = None
@@ -110,13 +153,20 @@ class Seat:
 
     async def answer(self, sdp: str, reply: str) -> str:
         """Answer the page's offer with a new connection; an older one is dropped. Raises as `Peer.answer` does."""
-        connection = Connection(self)
-        old, self.connection = self.connection, connection
-        self.reply, self.returned = reply, self.stood
-        if old is not None:
-            await self._drop(old)
-        self._wait(CONNECT_WITHIN_S)
+        connection = DirectConnection(self)
+        await self._replace(connection, reply)
         return await connection.peer.answer(sdp)
+
+    async def offer(self, forwarder: Forwarder, reply: str) -> str:
+        """Offer the page a new connection through a server; an older one is dropped. Raises as `Viewer.offer` does."""
+        connection = ForwardedConnection(self, forwarder)
+        await self._replace(connection, reply)
+        return await connection.peer.offer()
+
+    async def accept(self, sdp: str) -> None:
+        """Take the page's answer to such an offer. Raises as `Viewer.accept` does."""
+        if isinstance(self.connection, ForwardedConnection):
+            await self.connection.peer.accept(sdp)
 
     async def add_candidate(self, candidate: Mapping[str, Any] | None) -> None:
         """Add one of the page's addresses."""
@@ -142,11 +192,16 @@ class Seat:
         self.host.disconnected(self)
         self._wait_for_return()
 
+    def cut_off(self, sentence: str) -> None:
+        """What it watches through is gone; the page may try again, from the beginning."""
+        self.is_cut_off = True
+        self.host.left(self, "failed", sentence)
+
     # What its session calls
 
     def tell(self, event: Mapping[str, Any]) -> bool:
         """Send an event to the page; false when that is impossible now."""
-        return self.connection.peer.send(event) if self.connection is not None else False
+        return self.connection.tell(event) if self.connection is not None else False
 
     async def close(self) -> None:
         """Release everything. Safe to call again."""
@@ -157,8 +212,15 @@ class Seat:
         if connection is not None:
             await self._drop(connection)
 
+    async def _replace(self, connection: Connection, reply: str) -> None:
+        old, self.connection = self.connection, connection
+        self.reply, self.returned = reply, self.stood
+        if old is not None:
+            await self._drop(old)
+        self._wait(CONNECT_WITHIN_S)
+
     async def _drop(self, connection: Connection) -> None:
-        self.host.dropped(connection.feed)
+        self.host.dropped(connection)
         await connection.peer.close()
 
     def _wait_for_return(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,8 +20,8 @@ from realtime.agent import AgentSettings, Cue, Providers, agent_for
 from realtime.frames import FrameThread
 from realtime.guests import Guest, Limits, check_seat, clean_name
 from realtime.live import LiveSession
-from realtime.rtc import FanOut, Feed, Outlet, Tick
-from realtime.seat import Seat
+from realtime.rtc import FanOut, Forwarder, JanusServer, Outlet, Several, Tick, Transport
+from realtime.seat import Connection, DirectConnection, ForwardedConnection, Seat
 from realtime.stage import LiveStage, Temperament
 from realtime.taskset import TaskSet
 from realtime.turn_times import TurnTimes
@@ -38,16 +38,19 @@ FRAME_S: Final = 0.04
 LINES_TOLD_AGAIN: Final = 12
 # So long the avatar's last words may still be on their way to the page.
 FAREWELL_S: Final = 1.2
+# Of those who only watch a large room, the last are counted and not named.
+MOST_NAMED: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Backstage:
-    """What all sessions of a worker share."""
+    """What all sessions of a worker share. janus: serves those who only watch a room; None where there is none."""
 
     providers: Providers
     frames: FrameThread
     prepare: Executor
     turn_times: TurnTimes = field(default_factory=TurnTimes)
+    janus: JanusServer | None = None
 
 
 class Show:
@@ -57,7 +60,28 @@ class Show:
         self._session = session
         self._loop = asyncio.get_running_loop()
         self.audience = FanOut()
-        self.outlet = Outlet(session.rig.portrait.width, session.rig.portrait.height, self.audience)
+        forwarder = session.forwarder
+        self._transport: Transport = Several(self.audience, forwarder) if forwarder else self.audience
+        self.outlet = Outlet(session.rig.portrait.width, session.rig.portrait.height, self._transport)
+
+    def admit(self, connection: Connection) -> None:
+        """Show it to one more."""
+        if isinstance(connection, DirectConnection):
+            self.audience.add(connection.feed)
+        elif isinstance(connection, ForwardedConnection) and self._session.forwarder is not None:
+            self._session.forwarder.add(connection.peer)
+
+    def dismiss(self, connection: Connection) -> None:
+        """Show it to one less."""
+        if isinstance(connection, DirectConnection):
+            self.audience.remove(connection.feed)
+        elif isinstance(connection, ForwardedConnection) and self._session.forwarder is not None:
+            self._session.forwarder.remove(connection.peer)
+
+    @property
+    def receivers(self) -> int:
+        """How many it is shown to."""
+        return self._transport.stats().receivers
 
     def perform(self, tick: Tick) -> None:
         """Make one frame; none while the loop or the network is so far behind that it would only add to that."""
@@ -79,6 +103,7 @@ class Session:
 
     avatar: its code. temperament: how it looks at first. limits: how many may sit in it. ended: called with the reason
     and a sentence for the pages when the session is over by itself. left: the same when one of several has left.
+    whispered: called with what one page is to be told over its WebSocket.
     """
 
     def __init__(
@@ -92,6 +117,7 @@ class Session:
         temperament: Temperament | None = None,
         limits: Limits | None = None,
         left: Callable[[Seat, str, str], None] = lambda seat, reason, sentence: None,
+        whispered: Callable[[Seat, Mapping[str, Any]], None] = lambda seat, event: None,
     ) -> None:
         self.id = session_id
         self.avatar = avatar
@@ -102,9 +128,11 @@ class Session:
         self.spoken_frames = self.idle_frames = 0
         self.turns: list[dict[str, int]] = []
         self.over = False
+        self.forwarder = Forwarder(backstage.janus) if backstage.janus and self.limits.viewers else None
         self._backstage = backstage
         self._ended = ended
         self._left = left
+        self._whispered = whispered
         performer = Performer(painting_renderer(rig), seed=session_id.int % 2**32)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush, self._hang_up)
         self._name = settings.name
@@ -125,7 +153,7 @@ class Session:
         check_seat(self.limits, guest, present)
         if self.is_room:
             guest = Guest(clean_name(guest.name, [other.name for other in present]), guest.watching)
-        seat = self.seats[seat_id] = Seat(seat_id, guest, self)
+        seat = self.seats[seat_id] = Seat(seat_id, guest, self, self.forwarder if guest.watching else None)
         return seat
 
     async def close(self) -> None:
@@ -137,6 +165,8 @@ class Session:
         await asyncio.gather(*(seat.close() for seat in seats))
         await self._farewells.finish()
         self._end_show()
+        if self.forwarder is not None:
+            await self.forwarder.shut()
 
     @property
     def is_room(self) -> bool:
@@ -183,10 +213,10 @@ class Session:
             return
         if self.show is None:
             self.show = Show(self)
-            self.show.audience.add(seat.connection.feed)
+            self.show.admit(seat.connection)
             self._backstage.frames.add(self.show)
         else:
-            self.show.audience.add(seat.connection.feed)
+            self.show.admit(seat.connection)
 
     def channel_opened(self, seat: Seat) -> None:
         """Say how things stand; to a page that comes back also what was said last, which it mostly knows."""
@@ -194,20 +224,30 @@ class Session:
             for line in self._lines.values():
                 for event in line:
                     seat.tell(event)
-        self.stage.repeat_state()
+        self.stage.repeat_state(seat.tell)
         self._tell_who_is_here()
+
+    def hello(self, seat: Seat) -> None:
+        """A page that watches through a server sees the avatar, and can be told what everybody is told."""
+        if seat.forwarder is not None:
+            self.channel_opened(seat)
+            self._start_agent()
 
     def disconnected(self, seat: Seat) -> None:
         """Send nothing to a connection that is gone."""
         if seat.connection is not None:
-            self.dropped(seat.connection.feed)
+            self.dropped(seat.connection)
 
-    def dropped(self, feed: Feed) -> None:
+    def dropped(self, connection: Connection) -> None:
         """Send nothing there; with the last the show is over."""
         if self.show is not None:
-            self.show.audience.remove(feed)
-            if self.show.audience.stats().receivers == 0:
+            self.show.dismiss(connection)
+            if self.show.receivers == 0:
                 self._end_show()
+
+    def whisper(self, seat: Seat, event: Mapping[str, Any]) -> None:
+        """Tell its page something over its WebSocket."""
+        self._whispered(seat, event)
 
     def left(self, seat: Seat, reason: str, sentence: str) -> None:
         """One has left: the others go on, and without any the session ends."""
@@ -233,9 +273,8 @@ class Session:
     def received(self, seat: Seat, message: dict[str, Any]) -> None:
         """Act on a message of a page; those who watch can only come and go."""
         match message.get("type"):
-            case "hello" if not self._agent_started:
-                self._agent_started = True
-                self._tasks.spawn(self.agent.start())
+            case "hello":
+                self._start_agent()
             case "bye":
                 self.left(seat, "left", "")
             case _ if seat.guest.watching:
@@ -262,6 +301,11 @@ class Session:
             self.idle_frames += 1
 
     # Inside
+
+    def _start_agent(self) -> None:
+        if not self._agent_started:
+            self._agent_started = True
+            self._tasks.spawn(self.agent.start())
 
     def _gesture(self, seat: Seat, name: str, message: dict[str, Any]) -> None:
         """Play a gesture that the page asks for; tell it where there is none of that name."""
@@ -290,20 +334,29 @@ class Session:
         elif event["type"] == "interrupted" and (said := self._lines.get(("avatar", None, event["turn"]))):
             said.append(event)
         to = event.get("to")
+        if to is None:
+            self._tell_everybody(event)
         for seat in self.seats.values():
-            if to in (None, seat.talker.key):
+            if to == seat.talker.key:
+                seat.tell(event)
+
+    def _tell_everybody(self, event: dict[str, Any]) -> None:
+        """Those who watch through a server are told by it, all at once."""
+        if self.forwarder is not None:
+            self.forwarder.tell(event)
+        for seat in self.seats.values():
+            if seat.forwarder is None:
                 seat.tell(event)
 
     def _tell_who_is_here(self) -> None:
-        """Tell everybody in a room who else is in it, and which of them they are."""
+        """Tell everybody in a room who else is in it; a page knows which of them it is."""
         if not self.is_room:
             return
-        here = [
-            {"id": seat.id.hex, "name": seat.guest.name, "watching": seat.guest.watching}
-            for seat in self.seats.values()
-        ]
-        for seat in self.seats.values():
-            seat.tell({"type": "people", "people": here, "you": seat.id.hex})
+        seats = sorted(self.seats.values(), key=lambda seat: seat.guest.watching)
+        named, others = seats[:MOST_NAMED], seats[MOST_NAMED:]
+        here = [{"id": seat.id.hex, "name": seat.guest.name, "watching": seat.guest.watching} for seat in named]
+        event = {"type": "people", "people": here, "more": len(others)}
+        self._tell_everybody(event)
 
     def _hush(self) -> None:
         if self.show is not None:

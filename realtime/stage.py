@@ -134,7 +134,7 @@ class LiveStage:
         """What the page shows the avatar doing; "" before it begins."""
         return str(self._state["state"]) if self._state is not None else ""
 
-    def repeat_state(self) -> None:
-        """Tell a page that has come back how things stand."""
+    def repeat_state(self, tell: Callable[[dict[str, Any]], object]) -> None:
+        """Tell a page that has come how things stand."""
         if self._state is not None:
-            self._tell(self._state)
+            tell(self._state)

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
@@ -14,6 +15,7 @@ import numpy as np
 import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from avatars.engine.gestures import GESTURES
 from avatars.engine.performer import Mood
@@ -31,6 +33,7 @@ from realtime.agent import (
     WrittenPair,
 )
 from realtime.casting import Casting
+from realtime.forwarding import janus_server
 from realtime.frames import FrameThread
 from realtime.guests import MOST_SEATS, Guest, Limits, NoSeat
 from realtime.likenesses import Likenesses
@@ -39,7 +42,7 @@ from realtime.memory import Recollector, remembered
 from realtime.models import Session as SessionRow
 from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
 from realtime.probes import Probes
-from realtime.rtc import OfferRefused, Unreachable
+from realtime.rtc import ForwarderGone, OfferRefused, Unreachable
 from realtime.seat import Seat
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, note_turns, open_session, update_session
@@ -61,6 +64,7 @@ FACE_BROKEN: Final = "This avatar's file cannot be opened. Its owner can build i
 GONE: Final = "This conversation has ended. Start a new one."
 HUNG_UP: Final = "Whoever runs this Parlo has ended the conversation."
 ROOM_CLOSED: Final = "This room was closed."
+WATCH_ONLY: Final = "Those who watch this room are offered a connection. Load the page again."
 STOPPING: Final = "The machine that held this conversation stops."
 
 
@@ -77,7 +81,7 @@ class MediaWorker:
         self._likenesses = Likenesses()
         self._prepare = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._casting = Casting(providers, choice)
-        self._backstage = Backstage(providers, FrameThread(), self._prepare)
+        self._backstage = Backstage(providers, FrameThread(), self._prepare, janus=janus_server())
         self._strain = Strain()
         self._stopping = asyncio.Event()
         self._turned_s = time.monotonic()
@@ -211,6 +215,12 @@ class MediaWorker:
                     await self._say(reply, "media.refused", seat_id, code="worker_lost", message=GONE)
             elif kind == "offer":
                 await self._answer(*found, message["sdp"], reply)
+            elif kind == "watch":
+                await self._offer(*found, reply)
+            elif kind == "hello":
+                found[0].hello(found[1])
+            elif kind == "answer":
+                await self._accept(*found, message["sdp"], reply)
             elif kind == "candidate":
                 await found[1].add_candidate(message["candidate"])
             elif kind == "leave":
@@ -250,7 +260,7 @@ class MediaWorker:
         found = self._find(seat_id)
         if found is not None and not found[0].over:
             found[1].joined(reply)
-            await self._say(reply, "media.opened", seat_id, place=seat_id.hex)
+            await self._say_opened(found[1], seat_id)
             return
         # What has ended is in the books and stays ended: who comes back too late begins a new session.
         place = uuid4() if message["again"] else seat_id
@@ -266,9 +276,13 @@ class MediaWorker:
             await self._say(reply, "media.refused", seat_id, code=refusal.code, message=str(refusal))
             return
         seat.joined(reply)
-        await self._say(reply, "media.opened", seat_id, place=place.hex)
+        await self._say_opened(seat, seat_id)
         if avatar is not None:
             await database_sync_to_async(open_session)(session.id, avatar, message["user"], self.name)
+
+    async def _say_opened(self, seat: Seat, asked_as: UUID) -> None:
+        forwarded = seat.forwarder is not None
+        await self._say(seat.reply, "media.opened", asked_as, place=seat.id.hex, forwarded=forwarded)
 
     async def _begin(self, seat_id: UUID, place: UUID, message: dict[str, Any]) -> tuple[Session, Avatar] | None:
         """Begin a session for the page at `place`; None where that is impossible and the page has been told so."""
@@ -283,7 +297,8 @@ class MediaWorker:
         self._opening[place] = room
         try:
             avatar = await Avatar.objects.aget(code=message["avatar"])
-            limits = Limits(MOST_SEATS, message["talkers"]) if room else None
+            viewers = settings.JANUS_MOST_VIEWERS if self._backstage.janus else 0
+            limits = Limits(MOST_SEATS, message["talkers"], viewers) if room else None
             rig = await self._likenesses.rig(avatar.imx.name or "")
             providers = await self._casting.providers_for(avatar)
             # Of a room's visitors each has a time zone of their own, and none of them is remembered.
@@ -304,6 +319,7 @@ class MediaWorker:
                 temperament_of(avatar),
                 limits,
                 self._seat_left,
+                self._whisper,
             )
         except Avatar.DoesNotExist:
             await self._say(reply, "media.refused", seat_id, code="not_found", message="This avatar is gone.")
@@ -323,6 +339,8 @@ class MediaWorker:
 
     async def _answer(self, session: Session, seat: Seat, sdp: str, reply: str) -> None:
         try:
+            if seat.forwarder is not None:
+                raise OfferRefused(WATCH_ONLY)
             answer = await seat.answer(sdp, reply)
         except (OfferRefused, Unreachable) as refusal:
             code = "offer" if isinstance(refusal, OfferRefused) else "unreachable"
@@ -332,9 +350,38 @@ class MediaWorker:
             return
         await self._say(reply, "media.answer", seat.id, sdp=answer)
 
+    async def _offer(self, session: Session, seat: Seat, reply: str) -> None:
+        """Offer a page that watches a connection to the server that forwards."""
+        if seat.forwarder is None:
+            return
+        try:
+            offer = await seat.offer(seat.forwarder, reply)
+        except ForwarderGone as refusal:
+            seat.cut_off(str(refusal))
+            return
+        await self._say(reply, "media.offer", seat.id, sdp=offer)
+
+    async def _accept(self, session: Session, seat: Seat, sdp: str, reply: str) -> None:
+        try:
+            await seat.accept(sdp)
+        except OfferRefused as refusal:
+            await self._say(reply, "media.refused", seat.id, code="codec", message=str(refusal))
+            session.left(seat, SessionRow.Reason.FAILED, str(refusal))
+        except ForwarderGone as refusal:
+            seat.cut_off(str(refusal))
+
+    def _whisper(self, seat: Seat, event: Mapping[str, Any]) -> None:
+        self._tasks.spawn(self._say(seat.reply, "media.event", seat.id, event=dict(event)))
+
     def _seat_left(self, seat: Seat, reason: str, sentence: str) -> None:
-        if reason != SessionRow.Reason.LEFT:
-            self._tasks.spawn(self._say(seat.reply, "media.ended", seat.id, reason=reason, message=sentence))
+        self._tasks.spawn(self._say_goodbye(seat, reason, sentence))
+
+    async def _say_goodbye(self, seat: Seat, reason: str, sentence: str) -> None:
+        if seat.is_cut_off:
+            # The page tries again by itself.
+            await self._say(seat.reply, "media.refused", seat.id, code="forwarder", message=sentence)
+        elif reason != SessionRow.Reason.LEFT:
+            await self._say(seat.reply, "media.ended", seat.id, reason=reason, message=sentence)
 
     async def _probe(self, probe_id: UUID, sdp: str, reply: str) -> None:
         """Take part in a page's connection check."""
@@ -351,8 +398,7 @@ class MediaWorker:
 
     async def _finish(self, session: Session, reason: str, sentence: str) -> None:
         for seat in session.seats.values():
-            if reason != SessionRow.Reason.LEFT:
-                await self._say(seat.reply, "media.ended", seat.id, reason=reason, message=sentence)
+            await self._say_goodbye(seat, reason, sentence)
         await self._close(session, reason)
 
     async def _close(self, session: Session, reason: str) -> None:

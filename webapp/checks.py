@@ -107,6 +107,28 @@ def media_addresses(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def janus(**_: Any) -> list[CheckMessage]:
+    """JANUS_URL is the address of a WebSocket, and makes sense for a room."""
+    if not settings.JANUS_URL:
+        return []
+    found: list[CheckMessage] = []
+    parts = urlsplit(settings.JANUS_URL)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
+        message = f"JANUS_URL is {settings.JANUS_URL!r}, which is no address of a WebSocket."
+        found.append(_error(40, message, "Write the address of Janus's WebSocket API: JANUS_URL=ws://127.0.0.1:8188"))
+    if settings.JANUS_MOST_VIEWERS < 1:
+        message = f"JANUS_MOST_VIEWERS is {settings.JANUS_MOST_VIEWERS}."
+        found.append(_error(41, message, "Write how many may watch one room, or leave JANUS_URL empty."))
+    if not settings.JANUS_ADMIN_KEY:
+        message = (
+            "JANUS_ADMIN_KEY is empty: what a media worker leaves in Janus when it dies stays until Janus is restarted."
+        )
+        hint = "Choose an admin_key in janus.plugin.streaming.jcfg, and write it here too."
+        found.append(Warning(message, hint=hint, id="parlo.W013"))
+    return found
+
+
+@register()
 def provider_urls(**_: Any) -> list[CheckMessage]:
     """Each remote provider is a web address with what it needs beside it."""
     found: list[CheckMessage] = []

@@ -275,6 +275,30 @@ def _seen_from_outside(outside: str, own: list[str]) -> str:
     )
 
 
+def janus() -> Iterator[Finding]:
+    """The server for those who watch makes what rooms need."""
+    from realtime.forwarding import janus_server
+    from realtime.rtc import Forwarder, ForwarderGone, JanusServer
+
+    async def try_out(server: JanusServer) -> None:
+        forwarder = Forwarder(server)
+        try:
+            await forwarder.link()
+        finally:
+            await forwarder.shut()
+
+    server = janus_server()
+    if server is None:
+        return
+    try:
+        asyncio.run(try_out(server))
+    except ForwarderGone as fault:
+        message = f"Those who only watch a room cannot be served: {fault.__cause__}."
+        yield Finding("janus", False, message, "Check JANUS_URL and the secrets beside it, and whether Janus runs.")
+    else:
+        yield Finding("janus", True, f"The Janus at {server.url} makes and ends what rooms need.")
+
+
 def configuration() -> Iterator[Finding]:
     """The system checks find nothing."""
     found = system_checks.run_checks()
@@ -300,6 +324,7 @@ EXAMINATIONS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     ports,
     media_network,
     ice_servers,
+    janus,
     configuration,
 )
 

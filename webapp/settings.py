@@ -306,6 +306,12 @@ ICE_POLICY = env.str("ICE_POLICY", "") or "all"
 MEDIA_ICE_POLICY = env.str("MEDIA_ICE_POLICY", "") or "direct"
 MEDIA_ADDRESSES = env.list("MEDIA_ADDRESSES", default=[])
 MEDIA_PORTS = env.str("MEDIA_PORTS", "")
+# A Janus that serves those who only watch a room.
+JANUS_URL = env.str("JANUS_URL", "")
+JANUS_API_SECRET = env.str("JANUS_API_SECRET", "")
+JANUS_ADMIN_KEY = env.str("JANUS_ADMIN_KEY", "")
+JANUS_RTP_HOST = env.str("JANUS_RTP_HOST", "")
+JANUS_MOST_VIEWERS = _number("JANUS_MOST_VIEWERS", 50)
 BRAIN_PORT = _number("BRAIN_PORT", 8091)
 LLM_URL = env.str("LLM_URL", "")
 LLM_MODEL = env.str("LLM_MODEL", "")

@@ -1,7 +1,7 @@
 """The way an avatar's picture and voice take to those who watch it, once they are encoded.
 
-An outlet knows only the protocol. In one process a `FanOut` brings every packet to every connection; a server that
-forwards media for larger rooms would stand behind the same six calls.
+An outlet knows only the protocol. In one process a `FanOut` brings every packet to every connection; the `Forwarder` of
+forwarder.py brings it once to a server that passes it on, for larger rooms.
 """
 
 from collections.abc import Callable
@@ -136,4 +136,49 @@ class FanOut:
             packets=any(not feed.raw for feed in feeds),
             frames=any(feed.raw for feed in feeds),
             rung=self._rung(feeds),
+        )
+
+
+class Several:
+    """A `Transport` that is several: each gets everything."""
+
+    def __init__(self, *parts: Transport) -> None:
+        self._parts = parts
+
+    def open(self, key_frame_wanted: KeyFrameWanted) -> None:
+        """Begin."""
+        for part in self._parts:
+            part.open(key_frame_wanted)
+
+    def push_video(self, unit: Packet | av.VideoFrame, due_s: float) -> None:
+        """Send a picture, encoded or raw, at `due_s` of the monotonic clock."""
+        for part in self._parts:
+            part.push_video(unit, due_s)
+
+    def push_audio(self, packet: Packet, due_s: float) -> None:
+        """Send 20 ms of Opus at `due_s`."""
+        for part in self._parts:
+            part.push_audio(packet, due_s)
+
+    def interrupt(self, until: int) -> None:
+        """Send silence in place of all sound whose time (its pts) lies before `until`."""
+        for part in self._parts:
+            part.interrupt(until)
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        for part in self._parts:
+            part.close()
+
+    def stats(self) -> TransportStats:
+        """How it goes; where one part keeps up, there is no reason to wait for another."""
+        found = [part.stats() for part in self._parts]
+        receivers = sum(stats.receivers for stats in found)
+        weakest = max((stats.rung for stats in found if stats.receivers), default=FIRST_RUNG)
+        return TransportStats(
+            receivers=receivers,
+            backlog_frames=min((stats.backlog_frames for stats in found if stats.receivers), default=0),
+            packets=any(stats.packets for stats in found),
+            frames=any(stats.frames for stats in found),
+            rung=weakest if receivers <= 1 else min(weakest, FIRST_RUNG),
         )

@@ -42,6 +42,17 @@ def test_a_full_room_says_so() -> None:
     assert refused.value.code == "room_full"
 
 
+def test_those_whom_a_server_serves_take_no_seat_and_have_a_limit_of_their_own() -> None:
+    limits = Limits(2, 2, viewers=3)
+    check_seat(limits, TALKER, [TALKER, VIEWER, VIEWER, VIEWER])
+    check_seat(limits, VIEWER, [TALKER, TALKER, VIEWER, VIEWER])
+    with pytest.raises(NoSeat, match="3 people watch already") as refused:
+        check_seat(limits, VIEWER, [VIEWER, VIEWER, VIEWER])
+    assert refused.value.code == "room_full"
+    with pytest.raises(NoSeat, match="You can watch"):
+        check_seat(Limits(8, 1, viewers=3), TALKER, [TALKER])
+
+
 def test_a_full_stage_takes_viewers_still() -> None:
     limits = Limits(8, 1)
     with pytest.raises(NoSeat, match="You can watch") as refused:

@@ -183,13 +183,14 @@ async def test_the_page_is_told_and_the_performer_holds_itself(stage: Stage) -> 
 
 
 async def test_a_page_that_comes_back_is_told_the_last_state(stage: Stage) -> None:
-    stage.live.repeat_state()
-    assert stage.events == []
+    told: list[dict[str, Any]] = []
+    stage.live.repeat_state(told.append)
+    assert told == []
     for state in ("listening", "thinking"):
         stage.live.send({"type": "state", "state": state})
     stage.live.send({"type": "caption", "text": "Hello"})
-    stage.live.repeat_state()
-    assert stage.events[-1] == {"type": "state", "state": "thinking"}
+    stage.live.repeat_state(told.append)
+    assert told == [{"type": "state", "state": "thinking"}]
 
 
 async def test_a_gesture_is_played_and_the_page_told(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """The media worker with a real browser's connection: from the offer to the picture, and to a clean end."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -28,11 +29,23 @@ from realtime.models import Acquaintance, Memory
 from realtime.models import Session as SessionRow
 from realtime.placement import live_workers
 from realtime.rtc import offer_loopback
-from realtime.worker import FACE_BROKEN, FULL, GONE, HUNG_UP, ROOM_CLOSED, STOPPING, MediaWorker, agent_settings
+from realtime.rtc.forwarder import GONE as GONE_WITH_VIEWERS
+from realtime.worker import (
+    FACE_BROKEN,
+    FULL,
+    GONE,
+    HUNG_UP,
+    ROOM_CLOSED,
+    STOPPING,
+    WATCH_ONLY,
+    MediaWorker,
+    agent_settings,
+)
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.imx.conftest import manifest_of
 from tests.portraits import MONA_LISA, portrait_of
 from tests.rtc.browser import Browser
+from tests.rtc.fake_janus import OFFER, FakeJanus, fake_janus
 from webapp.usage.models import UsageEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -566,7 +579,7 @@ async def test_three_in_a_room_see_one_avatar_and_hear_of_each_other(
             assert browser.pictures[-1].to_ndarray(format="gray").std() > 20
         assert show.audience.stats().receivers == 3
         await first.until(lambda b: names(b) == ["Ann", "Ben", "Cleo"])
-        assert first.of_type("people")[-1]["you"] == ann.session
+        assert first.of_type("people")[-1]["people"][0]["id"] == ann.session
         assert [one["watching"] for one in first.of_type("people")[-1]["people"]] == [False, False, True]
 
         # What one writes all read, with the name, and the answer too.
@@ -729,3 +742,186 @@ async def test_the_demo_brain_remembers_nothing(mona: Avatar, user: Any) -> None
         await talk_once(worker, mona, user)
         assert worker._recollectors == {}
         assert len(worker._recollecting) == 0
+
+
+# Rooms whose viewers are served by a Janus
+
+
+@pytest.fixture
+async def server(settings: Any) -> AsyncIterator[FakeJanus]:
+    async with fake_janus() as fake:
+        settings.JANUS_URL, settings.JANUS_MOST_VIEWERS = fake.server.url, 10
+        settings.JANUS_API_SECRET, settings.JANUS_ADMIN_KEY = fake.server.api_secret, fake.server.admin_key
+        yield fake
+
+
+@dataclass
+class Onlooker(Guest):
+    """Watches through a server that forwards."""
+
+    watching: bool = True
+
+    async def watch(self, server: FakeJanus) -> None:
+        """From the offer to where media flow."""
+        await self.say("watch")
+        assert (await self.hear("offer"))["sdp"] == OFFER
+        await self.say("answer", sdp="m=video 9 H264")
+        await self.say("candidate", candidate=None)
+        await until(sync_to_async(lambda: len(server.asked("trickle"))), lambda count: count > 0)
+        server.requests.clear()
+        await server.says("webrtcup")
+        (seat,) = [s.seats[UUID(hex=self.session)] for s in self.worker.sessions.values()]
+        forwarder = seat.forwarder
+        assert forwarder is not None
+        await until(sync_to_async(lambda: len(forwarder._viewers)), lambda count: count == len(server.viewers))
+        await self.say("hello")
+
+
+class Words:
+    """What everybody who watches is told."""
+
+    def __init__(self, server: FakeJanus) -> None:
+        self._server = server
+        self._parts: list[str] = []
+        self.events: list[dict[str, Any]] = []
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        for event in map(json.loads, self._server.received("words")):
+            if event["type"] == "piece":
+                self._parts = [*(self._parts if event["number"] else []), event["text"]]
+                if len(self._parts) < event["of"]:
+                    continue
+                event = json.loads("".join(self._parts))
+            self.events.append(event)
+        return [event for event in self.events if event["type"] == kind]
+
+    async def until(self, kind: str, condition: Callable[[list[dict[str, Any]]], bool]) -> None:
+        await until(sync_to_async(lambda: self.of_type(kind)), condition)
+
+
+async def test_many_watch_through_a_server_and_are_drawn_for_once(mona: Avatar, server: FakeJanus) -> None:
+    async with working(capacity=1) as worker:
+        ann = Guest(worker, mona.code, name="Ann")
+        await ann.open()
+        first = await ann.call()
+        await first.until(lambda b: len(b.pictures) > 5)
+        (session,) = worker.sessions.values()
+        words = Words(server)
+        viewers = [Onlooker(worker, mona.code, name=f"Viewer {number}") for number in range(10)]
+        for viewer in viewers:
+            await viewer.ask()
+            opened = await viewer.hear("opened")
+            assert opened["forwarded"] is True
+            viewer.session = opened["place"]
+            await viewer.watch(server)
+            await words.until("people", lambda told, place=viewer.session: told and place in str(told[-1]))
+        assert words.of_type("people")[-1]["people"][0]["name"] == "Ann"
+        show = session.show
+        assert show is not None
+        assert (show.receivers, show.audience.stats().receivers) == (11, 1)
+        server.received("picture")
+        frames = show.outlet.pictures_sent
+        await until(sync_to_async(lambda: show.outlet.pictures_sent), lambda sent: sent > frames + 10)
+        # Once for all of them together: every marked packet ends another picture.
+        marked = [packet[4:8] for packet in server.received("picture") if packet[1] & 0x80]
+        assert len(marked) == len(set(marked)) > 5
+
+        # One too many; and one who would rather not be forwarded.
+        late = Onlooker(worker, mona.code)
+        await late.ask()
+        assert (await late.hear("refused"))["message"] == "10 people watch already, and that is all this room takes."
+        browser = Browser()
+        await viewers[0].say("offer", sdp=await browser.offer())
+        assert (await viewers[0].hear("refused"))["message"] == WATCH_ONLY
+        await browser.close()
+        # Talkers still find a place.
+        ben = Guest(worker, mona.code, name="Ben")
+        await ben.open()
+        second = await ben.call()
+        await first.until(lambda b: "Ben" in names(b))
+
+        # What is said reaches them all at once, and nobody of them by the way of one.
+        first.say(type="hello")
+        first.say(type="text", text="Who are you?")
+        await first.until(lambda b: any(e["text"] == "Very well." for e in b.of_type("caption")))
+        await words.until("caption", lambda told: told and told[-1]["text"] == "Very well.")
+
+        await viewers[0].say("leave")
+        await first.until(lambda b: names(b).count("Viewer 0") == 0)
+        await until(sync_to_async(lambda: len(server.asked("detach"))), lambda count: count == 1)
+        await worker_closes(ann, server, *viewers[1:])
+        await asyncio.gather(first.close(), second.close())
+    assert server.mountpoints == {}
+
+
+async def worker_closes(ann: Page, server: FakeJanus, *viewers: Page) -> None:
+    """The room is closed: everybody is told, and nothing of it is left at the server."""
+    await get_channel_layer().send(ann.worker.channel, {"type": "close_room", "room": "ROOM"})
+    for viewer in viewers:
+        async with asyncio.timeout(WITHIN_S):
+            while (told := await get_channel_layer().receive(viewer.channel))["type"] != "media.ended":
+                pass
+        assert told["message"] == ROOM_CLOSED
+    await ann.ended()
+    await until(sync_to_async(lambda: server.connections), lambda left: not left)
+
+
+async def test_who_watches_alone_is_greeted(mona: Avatar, server: FakeJanus) -> None:
+    async with working() as worker:
+        viewer = Onlooker(worker, mona.code)
+        await viewer.open()
+        await viewer.watch(server)
+        await Words(server).until("caption", lambda told: bool(told) and told[-1]["text"] == "Good day to you.")
+        await until(sync_to_async(lambda: len(server.received("sound"))), lambda count: count > 0)
+        # A page that comes back is told how things stand.
+        await viewer.open(again=True)
+        await viewer.watch(server)
+        while (await viewer.hear("event"))["event"]["type"] != "state":
+            pass
+        await viewer.say("gone", page_closed=True)
+        row = await viewer.ended()
+    assert row.reason == "lost"
+
+
+async def test_a_server_that_dies_is_told_to_viewers_in_words_and_disturbs_no_talker(
+    mona: Avatar, server: FakeJanus
+) -> None:
+    async with working() as worker:
+        ann, viewer = Guest(worker, mona.code, name="Ann"), Onlooker(worker, mona.code, name="Cleo")
+        await ann.open()
+        first = await ann.call()
+        await viewer.open()
+        await viewer.watch(server)
+        await server.die()
+        refused = await viewer.hear("refused")
+        assert (refused["code"], refused["message"]) == ("forwarder", GONE_WITH_VIEWERS)
+        await first.until(lambda b: names(b) == ["Ann"])
+        seen = len(first.pictures)
+        await first.until(lambda b: len(b.pictures) > seen + 5)
+        # The page tries again: nobody is there; then it is back.
+        await viewer.open(again=True)
+        await viewer.say("watch")
+        assert (await viewer.hear("refused"))["code"] == "forwarder"
+        await server.start()
+        await viewer.open(again=True)
+        await viewer.watch(server)
+        await ann.say("leave")
+        await viewer.say("leave")
+        await ann.ended()
+        await first.close()
+    assert server.mountpoints == {}
+
+
+async def test_a_browser_without_h264_cannot_watch_through_a_server_and_hears_why(
+    mona: Avatar, server: FakeJanus
+) -> None:
+    async with working() as worker:
+        viewer = Onlooker(worker, mona.code)
+        await viewer.open()
+        await viewer.say("watch")
+        await viewer.hear("offer")
+        await viewer.say("answer", sdp="m=video 0 x")
+        refused = await viewer.hear("refused")
+        assert refused["code"] == "codec"
+        assert "H.264" in refused["message"]
+        assert (await viewer.ended()).reason == "failed"

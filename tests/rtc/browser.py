@@ -14,8 +14,11 @@ from realtime.rtc.network import Network, new_connection
 WITHIN_S = 20.0
 
 
-class Browser:
-    """Offers a microphone and a data channel, asks for a picture, and keeps what comes."""
+class Watcher:
+    """Answers the offer of a server that forwards, and keeps what comes."""
+
+    # What Janus calls the channel on which it tells everybody.
+    label = "JanusDataChannel"
 
     def __init__(self, network: Network | None = None) -> None:
         self.connection = new_connection(network or Network())
@@ -24,20 +27,17 @@ class Browser:
         self.sounds: list[Any] = []
         self.changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
+        self._parts: list[str] = []
         self.connection.on("track", self._on_track)
         self.connection.on("connectionstatechange", self._note)
-        self.channel = self.connection.createDataChannel("parlo")
+        self.channel = self.connection.createDataChannel(self.label)
         self.channel.on("message", self._on_message)
         self.channel.on("open", self._note)
-        self.connection.addTrack(AudioStreamTrack())
-        self.connection.addTransceiver("video", direction="recvonly")
 
-    async def offer(self) -> str:
-        await self.connection.setLocalDescription(await self.connection.createOffer())
+    async def answer(self, offer: str) -> str:
+        await self.connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        await self.connection.setLocalDescription(await self.connection.createAnswer())
         return str(self.connection.localDescription.sdp)
-
-    async def take(self, answer: str) -> None:
-        await self.connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
 
     async def until(self, condition: Any) -> None:
         """Wait until it holds of this browser."""
@@ -46,9 +46,6 @@ class Browser:
 
     async def connected(self) -> None:
         await self.until(lambda b: b.connection.connectionState == "connected" and b.channel.readyState == "open")
-
-    def say(self, **message: Any) -> None:
-        self.channel.send(json.dumps(message))
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["type"] == kind]
@@ -74,9 +71,36 @@ class Browser:
                 await self._note()
 
     async def _on_message(self, text: str) -> None:
-        self.events.append(json.loads(text))
+        event = json.loads(text)
+        if event["type"] == "piece":
+            self._parts.append(event["text"])
+            if len(self._parts) < event["of"]:
+                return
+            event, self._parts = json.loads("".join(self._parts)), []
+        self.events.append(event)
         await self._note()
 
     async def _note(self) -> None:
         async with self.changed:
             self.changed.notify_all()
+
+
+class Browser(Watcher):
+    """Offers a microphone and a data channel, asks for a picture, and keeps what comes."""
+
+    label = "parlo"
+
+    def __init__(self, network: Network | None = None) -> None:
+        super().__init__(network)
+        self.connection.addTrack(AudioStreamTrack())
+        self.connection.addTransceiver("video", direction="recvonly")
+
+    async def offer(self) -> str:
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        return str(self.connection.localDescription.sdp)
+
+    async def take(self, answer: str) -> None:
+        await self.connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+
+    def say(self, **message: Any) -> None:
+        self.channel.send(json.dumps(message))

@@ -1,13 +1,16 @@
 """What the doctor says of STUN, TURN and the media worker's ports."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from realtime.rtc import network, reach
 from tests.rtc.coturn import SECRET, Coturn, coturn, free_port, needs_coturn
+from tests.rtc.fake_janus import fake_janus
 from webapp import doctor
 from webapp.doctor import Finding
 
@@ -102,3 +105,22 @@ def test_ports_that_others_hold(settings: Any) -> None:
         assert (ports.ok, ports.message) == (False, f"0 of 1 UDP ports from {port} to {port} are free.")
         assert "203.0.113.7" in addresses.message
     assert next(iter(doctor.media_network())).ok
+
+
+async def test_a_janus_is_tried_out(settings: Any) -> None:
+    look = partial(asyncio.to_thread, lambda: list(doctor.janus()))
+    assert await look() == []
+    async with fake_janus() as server:
+        settings.JANUS_URL, settings.JANUS_API_SECRET = server.server.url, server.server.api_secret
+        settings.JANUS_ADMIN_KEY = server.server.admin_key
+        (finding,) = await look()
+        assert finding.ok
+        assert server.asked("destroy")
+        assert server.mountpoints == {}
+        settings.JANUS_ADMIN_KEY = "wrong"
+        (finding,) = await look()
+        assert not finding.ok
+        assert "wrong admin_key" in finding.message
+    (finding,) = await look()
+    assert not finding.ok
+    assert "no connection to ws://127.0.0.1" in finding.message

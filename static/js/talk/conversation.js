@@ -19,8 +19,8 @@ export const PHASE = {
   FAILED: "failed",
 };
 
-const FINAL_ERRORS = new Set(["not_found", "forbidden", "room_full", "stage_full"]);
-const RETRIED_ERRORS = new Set(["worker_lost", "no_worker", "full", "not_ready", "unreachable", "internal"]);
+const FINAL_ERRORS = new Set(["not_found", "forbidden", "room_full", "stage_full", "codec"]);
+const RETRIED_ERRORS = new Set(["worker_lost", "no_worker", "full", "not_ready", "unreachable", "internal", "forwarder"]);
 const ERROR_SENTENCES = {
   full: "All places are taken at the moment. Try again in a little while.",
   no_worker: "Nobody is on stage: no media worker is running. Whoever runs this Parlo can start one.",
@@ -102,15 +102,21 @@ export class Conversation extends EventTarget {
     this.pictured = this.opened = this.greeted = false;
     const signalling = (this.signalling = new Signalling(this.url, { token: this.token, introduction: this.introduction() }));
     const peer = (this.peer = new Peer());
+    let network = {};
 
     signalling.addEventListener("ready", async ({ detail }) => {
       this.token = detail.token;
       this.forward("session", { session: detail.session });
       await this.microphone;
       if (this.peer !== peer) return;
-      signalling.offer(await peer.offer({ iceServers: detail.ice_servers ?? [], icePolicy: detail.ice_policy ?? "all", track: this.track() }));
+      network = { iceServers: detail.ice_servers ?? [], icePolicy: detail.ice_policy ?? "all" };
+      this.forwarded = detail.forwarded;
+      if (this.forwarded) signalling.watch();
+      else signalling.offer(await peer.offer({ ...network, track: this.track() }));
     });
     signalling.addEventListener("answer", ({ detail }) => peer.answer(detail.sdp));
+    signalling.addEventListener("offer", async ({ detail }) => signalling.answer(await peer.answerTo({ ...network, sdp: detail.sdp })));
+    signalling.addEventListener("event", ({ detail }) => this.forward("message", detail.event));
     signalling.addEventListener("error", ({ detail }) => this.refused(detail));
     signalling.addEventListener("ended", ({ detail }) => this.end(detail.message || "The conversation has ended."));
     signalling.addEventListener("weak", ({ detail }) => this.forward("weak", { sentence: detail.weak ? WEAK : "" }));
@@ -130,7 +136,8 @@ export class Conversation extends EventTarget {
   greet({ evenBlind = false } = {}) {
     if (!this.opened || this.greeted || !(this.pictured || evenBlind)) return;
     this.greeted = this.wasLive = true;
-    this.say({ type: "hello" });
+    if (this.forwarded) this.signalling.hello();
+    else this.say({ type: "hello" });
     this.enter(PHASE.LIVE, "");
     clearTimeout(this.steady);
     this.steady = setTimeout(() => (this.attempts = 0), STEADY_MS);
@@ -141,7 +148,7 @@ export class Conversation extends EventTarget {
     this.blocked = code === "unreachable";
     if (FINAL_ERRORS.has(code)) this.fail(sentence);
     else if (!RETRIED_ERRORS.has(code)) this.forward("message", { type: "notice", code, message: sentence });
-    else if (this.wasLive || code === "worker_lost") this.retry(sentence, (afterS ?? 0) * 1000);
+    else if (this.wasLive || code === "worker_lost" || code === "forwarder") this.retry(sentence, (afterS ?? 0) * 1000);
     else this.fail(sentence);
   }
 

@@ -4,9 +4,14 @@ const DISCONNECTED_LOST_MS = 2000;
 const CONNECT_LOST_MS = 12000;
 // Sound begins with a buffer about so long. Pictures that are shown at once are so much ahead of it, and the browser takes 20 s to see to that.
 const PICTURE_BUFFER_MS = 80;
+// What Janus, which passes the avatar on to many who watch, calls the channel on which it tells everybody.
+const FORWARDED_CHANNEL = "JanusDataChannel";
 
 /**
  * One peer connection; a new one is made for each attempt, since the server knows no ICE restart.
+ *
+ * Either the page makes the offer, or, where a server passes the avatar on to many who watch, it answers one; then nothing is sent,
+ * and nobody hears what is said over the data channel.
  *
  * Fires "stream" ({stream}), "candidate" ({candidate}), "open" when the data channel opens, "message" (the parsed message as `detail`),
  * and "lost" ({reason: "network"|"never-connected"|"channel"}) once.
@@ -18,15 +23,8 @@ export class Peer extends EventTarget {
     this.connected = false;
     this.connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     this.stream = new MediaStream();
-    this.audio = this.connection.addTransceiver("audio", { direction: "recvonly" });
-    this.video = this.connection.addTransceiver("video", { direction: "recvonly" });
-    preferH264(this.video);
-    if ("jitterBufferTarget" in RTCRtpReceiver.prototype) this.video.receiver.jitterBufferTarget = PICTURE_BUFFER_MS;
-    this.channel = this.connection.createDataChannel("parlo", { ordered: true });
-    this.channel.addEventListener("open", () => this.fire("open"));
-    this.channel.addEventListener("message", (event) => this.fire("message", JSON.parse(event.data)));
-    this.channel.addEventListener("close", () => this.lose("channel"));
-    this.connection.addEventListener("track", ({ track }) => {
+    this.connection.addEventListener("track", ({ track, receiver }) => {
+      if (track.kind === "video" && "jitterBufferTarget" in receiver) receiver.jitterBufferTarget = PICTURE_BUFFER_MS;
       this.stream.addTrack(track);
       this.fire("stream", { stream: this.stream });
     });
@@ -38,11 +36,39 @@ export class Peer extends EventTarget {
   /** Make the offer. `track` is the microphone's, or null for a visitor who only listens and types. */
   async offer({ iceServers, icePolicy, track }) {
     this.connection.setConfiguration({ bundlePolicy: "max-bundle", iceServers, iceTransportPolicy: icePolicy });
+    this.audio = this.connection.addTransceiver("audio", { direction: "recvonly" });
+    preferH264(this.connection.addTransceiver("video", { direction: "recvonly" }));
+    this.openChannel("parlo");
     if (track) {
       this.audio.direction = "sendrecv";
       await this.audio.sender.replaceTrack(track);
     }
-    await this.connection.setLocalDescription(await this.connection.createOffer());
+    return this.describe();
+  }
+
+  /** Answer the offer of a server that passes the avatar on. */
+  async answerTo({ iceServers, icePolicy, sdp }) {
+    this.connection.setConfiguration({ bundlePolicy: "max-bundle", iceServers, iceTransportPolicy: icePolicy });
+    this.openChannel(FORWARDED_CHANNEL);
+    await this.connection.setRemoteDescription({ type: "offer", sdp });
+    return this.describe();
+  }
+
+  openChannel(label) {
+    const pieces = new Pieces();
+    this.channel = this.connection.createDataChannel(label, { ordered: true });
+    this.channel.binaryType = "arraybuffer";
+    this.channel.addEventListener("open", () => this.fire("open"));
+    this.channel.addEventListener("message", ({ data }) => {
+      // Janus sends the bytes of a text, whatever it was told.
+      const message = pieces.take(JSON.parse(typeof data === "string" ? data : new TextDecoder().decode(data)));
+      if (message) this.fire("message", message);
+    });
+    this.channel.addEventListener("close", () => this.lose("channel"));
+  }
+
+  async describe() {
+    await this.connection.setLocalDescription();
     this.deadline = setTimeout(() => this.lose("never-connected"), CONNECT_LOST_MS);
     return this.connection.localDescription.sdp;
   }
@@ -52,11 +78,11 @@ export class Peer extends EventTarget {
   }
 
   async speakWith(track) {
-    await this.audio.sender.replaceTrack(track);
+    await this.audio?.sender.replaceTrack(track);
   }
 
   send(message) {
-    if (this.channel.readyState !== "open") return false;
+    if (this.channel?.readyState !== "open") return false;
     this.channel.send(JSON.stringify(message));
     return true;
   }
@@ -88,6 +114,21 @@ export class Peer extends EventTarget {
 
   fire(type, detail) {
     if (this.live) this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** What is told to everybody at once comes in datagrams, and what is too long for one in several. */
+class Pieces {
+  parts = [];
+
+  /** The whole message, or null as long as there is more to come. */
+  take(message) {
+    if (message.type !== "piece") return message;
+    if (message.number === 0) this.parts = [];
+    // Who came in the middle of a message does without it.
+    if (message.number !== this.parts.length) return null;
+    this.parts.push(message.text);
+    return this.parts.length === message.of ? JSON.parse(this.parts.join("")) : null;
   }
 }
 

@@ -47,10 +47,10 @@ name.addEventListener("keydown", (event) => {
 });
 panel("invite");
 
-receive("people", ({ people, you }) => {
-  captions.you = you;
+receive("people", ({ people, more }) => {
   list.hidden = false;
-  list.replaceChildren(...people.map((one) => chip(one, you)));
+  list.replaceChildren(...people.map((one) => chip(one, captions.you)));
+  if (more) list.append(Object.assign(document.createElement("li"), { textContent: `and ${more} more` }));
 });
 receive("voice", ({ id, speaking: now }) => {
   if (now) speaking.add(id);
@@ -72,6 +72,8 @@ function chip({ id, name: words, watching: onlyWatching }, you) {
   return item;
 }
 
+// Each page has a session of its own name in a room: its seat.
+conversation.addEventListener("session", ({ detail: { session } }) => (captions.you = session));
 conversation.addEventListener("phase", ({ detail: { phase } }) => {
   if (phase === "live") return;
   speaking.clear();

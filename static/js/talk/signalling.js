@@ -10,8 +10,8 @@ export const CLOSE = { FORBIDDEN: 4401, NOT_FOUND: 4404, TOO_MANY: 4429 };
 /**
  * One signalling connection; a new one is made for each attempt.
  *
- * Fires "ready" (session, token, ice_servers, ice_policy), "answer" (sdp), "error" (code, message, retry_after_s), "ended" (reason, message),
- * each with the server's message as `detail`, "weak" ({weak}) when answers stop coming and when they come again, and "lost" ({code}) once, when
+ * Fires "ready" (session, token, ice_servers, ice_policy, forwarded), "answer" (sdp), "offer" (sdp), "event" (event),
+ * "error" (code, message, retry_after_s), "ended" (reason, message), each with the server's message as `detail`, "weak" ({weak}) when answers stop coming and when they come again, and "lost" ({code}) once, when
  * the connection goes without having been closed here.
  */
 export class Signalling extends EventTarget {
@@ -32,6 +32,20 @@ export class Signalling extends EventTarget {
 
   offer(sdp) {
     this.send({ type: "offer", sdp });
+  }
+
+  /** Ask for an offer to watch. */
+  watch() {
+    this.send({ type: "watch" });
+  }
+
+  /** Where the data channel does not end at the server that holds the conversation. */
+  hello() {
+    this.send({ type: "hello" });
+  }
+
+  answer(sdp) {
+    this.send({ type: "answer", sdp });
   }
 
   candidate(candidate) {
