@@ -8,6 +8,7 @@ LONGEST_LETTERS: Final = 200
 DEEPEST: Final = 30
 LARGEST_EXPONENT: Final = 1000
 SHOWN_DIGITS: Final = 12
+SPOKEN_DIGITS: Final = 4
 # Written out up to here; what is larger or smaller is told as a power of ten.
 LONGEST_WRITTEN: Final = 15
 
@@ -23,8 +24,8 @@ class SumRefused(ValueError):
     """It cannot be worked out. The text is a sentence."""
 
 
-def work_out(expression: str) -> str:
-    """The result in digits, rounded to 12 of them. Raises SumRefused.
+def work_out(expression: str) -> Decimal:
+    """The result, in 40 digits. Raises SumRefused.
 
     Known are + - * / ^, parentheses, sqrt and abs, and % as in 15% * 80.
     """
@@ -35,7 +36,7 @@ def work_out(expression: str) -> str:
         value = reader.sum(0)
         if reader.next is not None:
             raise SumRefused(f"“{reader.next}” stands where the sum should have ended.")
-        return shown(value)
+        return value
     except DivisionByZero as error:
         raise SumRefused("Nothing can be divided by zero.") from error
     except Overflow as error:
@@ -44,16 +45,28 @@ def work_out(expression: str) -> str:
         raise SumRefused("There is no such number.") from error
 
 
-def shown(value: Decimal) -> str:
-    """A number in at most 12 digits, with a power of ten where it is very large or very small."""
-    rounded = Context(prec=SHOWN_DIGITS, Emax=400, Emin=-400).plus(value)
+def shown(value: Decimal, digits: int = SHOWN_DIGITS) -> str:
+    """A number in at most so many digits, with a power of ten where it is very large or very small."""
+    rounded = _rounded(value, digits)
     if not rounded:
         return "0"
     if -LONGEST_WRITTEN < rounded.adjusted() < LONGEST_WRITTEN:
         text = f"{rounded:f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
     mantissa = f"{rounded.scaleb(-rounded.adjusted()):f}".rstrip("0").rstrip(".")
-    return f"{mantissa} * 10^{rounded.adjusted()}"
+    # In words, for this is read aloud.
+    return f"{mantissa} times 10 to the power of {rounded.adjusted()}"
+
+
+def spoken(value: Decimal) -> str:
+    """The same for ears: whole numbers as they are, others to a few places."""
+    exact = shown(value)
+    near = shown(_rounded(value, max(SPOKEN_DIGITS, value.adjusted() + SPOKEN_DIGITS)))
+    return exact if near == exact else f"about {near}"
+
+
+def _rounded(value: Decimal, digits: int) -> Decimal:
+    return Context(prec=digits, Emax=400, Emin=-400).plus(value)
 
 
 def _tokens(text: str) -> list[str]:

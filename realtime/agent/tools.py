@@ -11,7 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from avatars.engine.gestures import GESTURES, Named
-from realtime.agent.calculator import LONGEST_LETTERS, SumRefused, work_out
+from realtime.agent.calculator import LONGEST_LETTERS, SumRefused, shown, spoken, work_out
 from realtime.agent.protocols import AgentSettings, Link
 
 log = logging.getLogger(__name__)
@@ -204,10 +204,10 @@ def _time(visitors: str, now: Now, on: bool) -> Tool:
 def _calculator(on: bool) -> Tool:
     async def run(given: Mapping[str, str]) -> Done:
         try:
-            result = work_out(given["expression"])
+            value = work_out(given["expression"])
         except SumRefused as refusal:
             raise _Refused(str(refusal)) from refusal
-        return Done(result, spoken=f"That is {result}.")
+        return Done(shown(value), spoken=f"That is {spoken(value)}.")
 
     return Tool(
         "calculator",

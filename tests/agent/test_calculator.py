@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.agent.calculator import DEEPEST, LONGEST_LETTERS, SumRefused, work_out
+from realtime.agent.calculator import DEEPEST, LONGEST_LETTERS, SumRefused, shown, spoken, work_out
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,29 @@ from realtime.agent.calculator import DEEPEST, LONGEST_LETTERS, SumRefused, work
         ("sqrt(2)", "1.41421356237"),
         ("abs(3 - 5)", "2"),
         ("7 \u00d7 8", "56"),
-        ("10^20", "1 * 10^20"),
+        ("10^20", "1 times 10 to the power of 20"),
         ("1/3", "0.333333333333"),
         ("0.0", "0"),
     ],
 )
 def test_sums_are_worked_out(expression: str, result: str) -> None:
-    assert work_out(expression) == result
+    assert shown(work_out(expression)) == result
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("12*7", "84"),
+        ("123456789*2", "246913578"),
+        ("1/3", "about 0.3333"),
+        ("1000/7", "about 142.857"),
+        ("0.5", "0.5"),
+        ("0-12", "-12"),
+        ("0", "0"),
+    ],
+)
+def test_results_are_said_in_few_digits(expression: str, words: str) -> None:
+    assert spoken(work_out(expression)) == words
 
 
 @pytest.mark.parametrize(
@@ -78,10 +94,10 @@ _SUMS = st.recursive(_NUMBERS, _joined, max_leaves=4)
 @given(_SUMS)
 def test_sums_are_right(case: tuple[str, Fraction]) -> None:
     expression, value = case
-    assert Fraction(work_out(expression).replace(" * 10^", "e")) == value
+    assert Fraction(work_out(expression)) == value
 
 
 @given(st.text("0123456789.,+-*/^%() sqrtab", max_size=LONGEST_LETTERS) | st.text(max_size=LONGEST_LETTERS))
 def test_any_text_is_worked_out_or_refused(text: str) -> None:
     with suppress(SumRefused):
-        assert len(work_out(text)) < 40
+        assert len(shown(work_out(text))) < 50
