@@ -23,6 +23,7 @@ from avatars.knowledge.reading import recover_unread
 from avatars.making import Made, Refused, make
 from avatars.models import Avatar, Build
 from avatars.progress import announce
+from avatars.recorded.recording import begin_again, recover_unmade
 from webapp.usage.models import UsageEntry
 
 logger = structlog.get_logger(__name__)
@@ -152,6 +153,7 @@ def publish(build: Build, made: Made) -> None:
         build.message, build.report = "The avatar is ready.", made.report
         build.save()
         _forget_older_sources(build)
+        begin_again(avatar)
         UsageEntry.objects.create(
             kind=UsageEntry.Kind.BUILD,
             quantity=1,
@@ -214,5 +216,6 @@ def watch_for_interrupted(stop: threading.Event) -> None:
         try:
             recover_interrupted()
             recover_unread()
+            recover_unmade()
         except Exception as error:
             logger.warning("Interrupted builds could not be looked for", reason=str(error))

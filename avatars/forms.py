@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 
+from avatars.gestures import own_choices, recordable_choices
 from avatars.models import Avatar, Build, GestureTrigger, Link, Pair
 from avatars.uploads import VIDEO_TYPES, check_document, check_picture, check_source
 from avatars.voices import voice_choices
@@ -145,6 +148,8 @@ PairFormSet = forms.inlineformset_factory(
 class GestureTriggerForm(forms.ModelForm):  # type: ignore[type-arg]
     """Words that set off one gesture."""
 
+    gesture = forms.ChoiceField(error_messages={"required": "Choose a gesture."})
+
     class Meta:
         model = GestureTrigger
         fields = ["words", "said_by", "gesture", "stop_on_user_speech", "stop_on_agent_speech"]
@@ -155,8 +160,17 @@ class GestureTriggerForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"words": forms.Textarea(attrs={"rows": 2})}
         error_messages = {
             "words": {"required": "Write at least one word that sets the gesture off."},
-            "gesture": {"required": "Choose a gesture."},
         }
+
+    def __init__(self, *args: Any, own: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["gesture"]
+        assert isinstance(field, forms.ChoiceField)
+        # One that was removed since stays to be seen until another is chosen.
+        gone = self.instance.gesture
+        known = dict(own)
+        lost = [(gone, f"{gone} (removed)")] if gone and gone not in known else []
+        field.choices = [("", "---------"), *own, *lost]
 
     def clean_words(self) -> str:
         """Return the phrases, one a line, each once.
@@ -186,10 +200,19 @@ class GestureTriggerForm(forms.ModelForm):  # type: ignore[type-arg]
         return given
 
 
+class GestureTriggerRows(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """The triggers of one avatar, which may have gestures of its own."""
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        """Tell each row which gestures there are."""
+        return {**super().get_form_kwargs(index), "own": own_choices(self.instance)}
+
+
 GestureTriggerFormSet = forms.inlineformset_factory(
     Avatar,
     GestureTrigger,
     form=GestureTriggerForm,
+    formset=GestureTriggerRows,
     extra=0,
     can_delete=True,
     max_num=GestureTrigger.LIMIT,
@@ -258,6 +281,60 @@ LinkFormSet = forms.inlineformset_factory(
     max_num=Link.LIMIT,
     validate_max=True,
 )
+
+
+GESTURE_CONSENT_TEXT: Final = (
+    "I may use this clip: it shows the person in the avatar's video, who agreed to it becoming a gesture of the avatar."
+)
+
+
+class GestureClipForm(forms.Form):
+    """A clip that becomes a gesture, what it is called, and the consent that goes with it."""
+
+    clip = forms.FileField(
+        label="Clip",
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": "video/mp4,video/quicktime,video/webm"}),
+        error_messages={"required": "Choose a clip."},
+        help_text="MP4, MOV or WebM of 1 to 10 seconds: same person, same place, same distance as in the avatar's video. "
+        "Begin and end with the hands down, looking at the camera.",
+    )
+    kind = forms.ChoiceField(label="Gesture", required=False)
+    title = forms.CharField(
+        label="Name of your own", required=False, max_length=30, help_text="For another gesture than those in the list."
+    )
+    consent = forms.BooleanField(
+        label=GESTURE_CONSENT_TEXT,
+        error_messages={"required": "Tick the box: without this consent no gesture is made."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["kind"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [*recordable_choices(), ("", "Another one")]
+
+    def clean_clip(self) -> Any:
+        """Look at the first bytes, and name the file after what they say."""
+        upload = self.cleaned_data["clip"]
+        kind = check_source(upload)
+        if kind not in VIDEO_TYPES:
+            raise ValidationError("This is a picture. A gesture needs a clip: MP4, MOV or WebM.", "not_a_video")
+        upload.name = f"clip.{kind}"
+        return upload
+
+    def clean(self) -> dict[str, Any]:
+        """Find the name on the wire and the label for people."""
+        given = self.cleaned_data
+        kind, title = given.get("kind", ""), " ".join(given.get("title", "").split())
+        if kind:
+            given["name"], given["label"] = kind, title or dict(recordable_choices())[kind]
+        elif "kind" in given:
+            name = re.sub(r"[^a-z]+", "_", title.lower()).strip("_")
+            if not name:
+                self.add_error("title", "Give the gesture a name of letters, such as Salute.")
+            given["name"], given["label"] = name[:30].strip("_"), title
+        return given
 
 
 class DocumentForm(forms.Form):

@@ -13,7 +13,6 @@ from django.db.models import Q
 from django.urls import reverse
 
 from avatars.codes import CODE_LENGTH, CODE_PATTERN, new_code
-from avatars.gestures import gesture_choices
 
 # What is longer does not fit into the ears' window of half a minute.
 LONGEST_TURN_S: Final = 28
@@ -32,6 +31,11 @@ def _source_file(build: Build, filename: str) -> str:
 def _knowledge_file(document: Document, filename: str) -> str:
     """Name a file to learn from, until it is read."""
     return f"knowledge/{document.avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
+
+
+def _gesture_file(clip: GestureClip, filename: str) -> str:
+    """Name an uploaded clip, or the film of its gesture."""
+    return f"gestures/{clip.avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
 
 
 class AvatarQuerySet(models.QuerySet["Avatar"]):
@@ -208,6 +212,12 @@ class Avatar(models.Model):
         return self.state == self.State.READY and bool(self.imx)
 
     @property
+    def from_video(self) -> bool:
+        """Whether it moves as the person in a video does, and so can have recorded gestures."""
+        build = self.builds.filter(state=Build.State.READY).first()
+        return build is not None and (build.report or {}).get("source_kind") == "video"
+
+    @property
     def state_sentence(self) -> str:
         """The state in words."""
         return self.SENTENCES[self.state]
@@ -286,6 +296,62 @@ class Passage(models.Model):
         return f"passage {self.pk} of {self.document_id}"
 
 
+class GestureClip(models.Model):
+    """A clip of the creator's that is a gesture of their avatar, for which it is kept: another build needs it again."""
+
+    class State(models.TextChoices):
+        """How far it has been made."""
+
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Being made"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Could not be made"
+        REMOVING = "removing", "Being removed"
+
+    LIMIT: ClassVar[int] = 8
+
+    avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="gesture_clips")
+    name = models.CharField(max_length=30, help_text="On the wire, and in texts.")
+    label = models.CharField(max_length=40)
+    file = models.FileField(upload_to=_gesture_file)
+    preview = models.FileField(upload_to=_gesture_file, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    progress = models.FloatField(default=0.0)
+    message = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    consent_at = models.DateTimeField()
+    consent_text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["avatar", "name"], name="one_gesture_of_each_name")]
+
+    def __str__(self) -> str:
+        return str(self.label)
+
+    @property
+    def word(self) -> str:
+        """What is written in a text."""
+        from avatars.engine.recorded import WORDS
+
+        return WORDS.get(self.name, self.name)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something is still to be done."""
+        return self.state in (self.State.WAITING, self.State.RUNNING, self.State.REMOVING)
+
+    @property
+    def preview_url(self) -> str:
+        """The address of the short film of it, or "" while there is none."""
+        if not self.preview.name:
+            return ""
+        address = reverse("studio_gesture_preview", args=[self.avatar.code, self.pk])
+        return f"{address}?v={PurePath(self.preview.name).stem[:12]}"
+
+
 class GestureTrigger(models.Model):
     """Words that set off a gesture in a conversation."""
 
@@ -301,7 +367,7 @@ class GestureTrigger(models.Model):
     avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="triggers")
     words = models.TextField(max_length=500, help_text="One word or phrase on each line.")
     said_by = models.CharField(max_length=10, choices=Speaker.choices, default=Speaker.AVATAR)
-    gesture = models.CharField(max_length=40, choices=gesture_choices)
+    gesture = models.CharField(max_length=40)
     stop_on_user_speech = models.BooleanField(default=False)
     stop_on_agent_speech = models.BooleanField(default=False)
 

@@ -6,7 +6,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from avatars.builds import published_files, remove_files
-from avatars.models import Avatar, Build, Document
+from avatars.models import Avatar, Build, Document, GestureClip
 
 
 @receiver(post_delete, sender=Avatar)
@@ -26,3 +26,9 @@ def remove_document_file(instance: Document, **_: Any) -> None:
     """Remove a document that was not read yet."""
     if instance.file.name:
         remove_files([instance.file.name])
+
+
+@receiver(post_delete, sender=GestureClip)
+def remove_gesture_files(instance: GestureClip, **_: Any) -> None:
+    """Remove a clip and the film of its gesture."""
+    remove_files([file.name for file in (instance.file, instance.preview) if file.name])

@@ -12,6 +12,14 @@ def build_avatar_task(build_id: int) -> None:
 
 
 @task()
+def record_gesture_task(clip_id: int) -> None:
+    """Make one recorded gesture, or remove it."""
+    from avatars.recorded.recording import record
+
+    record(clip_id)
+
+
+@task()
 def read_document_task(document_id: int) -> None:
     """Read one document."""
     from avatars.knowledge.reading import read_document

@@ -4,6 +4,7 @@ from django.urls import path
 
 from avatars import studio, views
 from avatars.knowledge import pages
+from avatars.recorded import pages as recorded
 
 urlpatterns = [
     path("", views.gallery, name="gallery"),
@@ -22,5 +23,9 @@ urlpatterns = [
     path("studio/<str:code>/knowledge/", pages.knowledge, name="studio_knowledge"),
     path("studio/<str:code>/knowledge/list/", pages.documents, name="studio_documents"),
     path("studio/<str:code>/knowledge/<int:number>/delete/", pages.delete, name="studio_document_delete"),
+    path("studio/<str:code>/gestures/", recorded.gestures, name="studio_gestures"),
+    path("studio/<str:code>/gestures/list/", recorded.clips, name="studio_gesture_clips"),
+    path("studio/<str:code>/gestures/<int:number>/preview.mp4", recorded.preview, name="studio_gesture_preview"),
+    path("studio/<str:code>/gestures/<int:number>/delete/", recorded.delete, name="studio_gesture_delete"),
     path("studio/<str:code>/download/", studio.download, name="studio_download"),
 ]

@@ -1,6 +1,7 @@
 """The short silent film that shows an avatar before it is spoken to."""
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from math import pi, sin
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from avatars.engine.controls import CONTROL_COUNT, FRAME_RATE_HZ, Control, Controls
 from avatars.engine.face import Rig, renderer_of
 from avatars.engine.face.i420 import bgr_of, i420_of
+from avatars.engine.face.projector import WAIT_FRAMES, Projector
 from avatars.engine.footage import Footage, Reel
 from avatars.engine.portrait import Portrait
+from avatars.engine.recorded import RecordedGesture
 
 SECONDS: Final = 4
 WIDTH_PX: Final = 320
@@ -83,6 +86,10 @@ def film(portrait: Portrait) -> bytes:
     else:
         renderer = renderer_of(Rig.from_portrait(small(portrait)))
         pictures = [renderer.render(controls).copy() for controls in loop_track()]
+    return _small_enough(pictures)
+
+
+def _small_enough(pictures: list[NDArray[np.uint8]]) -> bytes:
     height, width = pictures[0].shape[0] * 2 // 3, pictures[0].shape[1]
     data = b""
     for quality in QUALITIES:
@@ -92,13 +99,26 @@ def film(portrait: Portrait) -> bytes:
     return data
 
 
+def gesture_film(portrait: Portrait, gesture: RecordedGesture) -> bytes:
+    """Return the film of a recorded gesture as it is performed: out of the loop of its portrait, and back into it."""
+    projector = Projector(replace(portrait, recorded=(gesture,)))
+    projector.play(gesture)
+    shown = (projector.next() for _ in range(WAIT_FRAMES + gesture.frames + FRAME_RATE_HZ))
+    return _small_enough(_smaller((one.picture for one in shown), portrait))
+
+
 def _footage_pictures(portrait: Portrait, footage: Footage) -> list[NDArray[np.uint8]]:
     """The whole loop of footage, I420, as small as `small` would draw it."""
+    reel = Reel(footage, portrait.width, portrait.height)
+    return _smaller((reel.next()[1] for _ in range(len(footage))), portrait)
+
+
+def _smaller(pictures: Iterable[NDArray[np.uint8]], portrait: Portrait) -> list[NDArray[np.uint8]]:
     scale = min(1.0, WIDTH_PX / portrait.width)
     size = (2 * round(portrait.width * scale / 2), 2 * round(portrait.height * scale / 2))
-    reel = Reel(footage, portrait.width, portrait.height)
-    pictures = (bgr_of(reel.next()[1]) for _ in range(len(footage)))
-    return [i420_of(np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_AREA), np.uint8)) for one in pictures]
+    return [
+        i420_of(np.asarray(cv2.resize(bgr_of(one), size, interpolation=cv2.INTER_AREA), np.uint8)) for one in pictures
+    ]
 
 
 def _encoded(pictures: list[NDArray[np.uint8]], width: int, height: int, quality: int) -> bytes:

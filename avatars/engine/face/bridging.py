@@ -51,16 +51,23 @@ class Bridge:
         out = np.empty_like(picture)
         luma, chroma = planes(picture, height, width)
         new_luma, new_chroma = planes(out, height, width)
-        new_luma[:] = _fetched(luma, way, part)
+        # Where a pixel comes from is taken to be where it goes to, turned round: true for small movements.
+        back = way * np.float32(-part)
+        x, y = _places(back, width, height)
+        cv2.remap(luma, x, y, cv2.INTER_LINEAR, dst=new_luma, borderMode=cv2.BORDER_REPLICATE)
+        half_x, half_y = _places(back * np.float32(0.5), width // 2, height // 2)
         for plane, new in zip(chroma, new_chroma, strict=True):
-            new[:] = _fetched(plane, way * np.float32(0.5), part)
+            cv2.remap(plane, half_x, half_y, cv2.INTER_LINEAR, dst=new, borderMode=cv2.BORDER_REPLICATE)
         return out
 
 
-def _fetched(plane: Picture, way: Array, part: float) -> Picture:
-    height, width = plane.shape
-    field = np.asarray(cv2.resize(way, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-    # Where a pixel comes from is taken to be where it goes to, turned round: true for small movements.
-    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    x, y = columns - np.float32(part) * field[..., 0], rows[:, None] - np.float32(part) * field[..., 1]
-    return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+def _places(field: Array, width: int, height: int) -> tuple[Array, Array]:
+    """Where each pixel of a plane comes from: a way for each of a smaller grid, drawn as large, and added."""
+    # Plane by plane: to part a large field takes longer than all the rest.
+    x, y = (
+        np.asarray(cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        for part in (field[..., 0], field[..., 1])
+    )
+    x += np.arange(width, dtype=np.float32)
+    y += np.arange(height, dtype=np.float32)[:, None]
+    return x, y

@@ -1,11 +1,11 @@
-// Files being read: asks how far they are as long as one is under way.
+// Lists of what the builder works on: asks how far it is as long as something is under way.
 
 const EVERY_MS = 1500;
-const root = document.querySelector("[data-documents]");
+const root = document.querySelector("[data-follow]");
 
 async function look() {
   try {
-    const answer = await fetch(root.dataset.documents, { headers: { Accept: "text/html" } });
+    const answer = await fetch(root.dataset.follow, { headers: { Accept: "text/html" } });
     if (answer.ok && !answer.redirected) root.innerHTML = await answer.text();
   } catch {
     // The server is away for a moment: ask again.
