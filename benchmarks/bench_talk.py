@@ -1,7 +1,8 @@
-"""From the end of a question to the first sound of the answer: the local ears, brain and voice, in real time.
+"""From the end of a question to the first sound of the answer, in real time.
 
-Twice: the agent alone, and the whole product with its face, streamed to a visitor. The questions are spoken by the local
-voice, or are the WAV files (16 kHz, mono) that are given.
+Three times: the agent alone with the local ears, brain and voice, the agent alone with others that are far away, and the
+whole product with the local ones and its face, streamed to a visitor. The questions are spoken by the local voice, or are
+the WAV files (16 kHz, mono) that are given.
 """
 
 import argparse
@@ -23,8 +24,10 @@ import soxr  # type: ignore[import-untyped]
 
 from avatars.engine.performer import Activity, Playback
 from avatars.engine.speech import SAMPLE_RATE_HZ, LocalVoice, Speech
+from benchmarks.far_providers import far_providers
 from benchmarks.live_talk import live_talk
 from benchmarks.measure import Spread, print_result
+from benchmarks.processes import Neighbours
 from benchmarks.visitor import MICROPHONE_RATE_HZ
 from realtime.agent import Agent, AgentSettings, Cue, build_providers
 from realtime.agent.protocols import HEARING_RATE_HZ, Samples
@@ -43,6 +46,16 @@ QUESTIONS = (
     "What did you have for breakfast today?",
     "Could you help me plan a small birthday party?",
     "I am a little tired this evening.",
+    "I was thinking about taking the train to the coast tomorrow morning, what do you think?",
+    "My sister lives in a small town near the mountains and wants me to visit her next week.",
+    "Is it going to rain?",
+    "Tell me a joke.",
+    "Please explain how a lighthouse works and why it needs such a strong lamp.",
+    "Which of your books should I read first?",
+    "That was not what I asked.",
+    "Good morning!",
+    "When did people begin to sail across the ocean?",
+    "Would you like to hear what happened to me today?",
 )
 STYLES = ("man", "heart", "alto", "deep_man")
 LOUD_WITHIN_DB = 28.0
@@ -74,6 +87,9 @@ class TimedStage:
     def interrupt(self) -> Playback:
         playback = self.playback()
         self._until_s = 0.0
+        # The question was not over: its answer comes later.
+        self.first_sound_s = None
+        self.quiet.clear()
         return playback
 
     def playback(self) -> Playback:
@@ -148,13 +164,18 @@ async def ask(agent: Agent, stage: TimedStage, question: Samples) -> float:
     return (stage.first_sound_s - start_s - speech_end_s(question)) * 1000
 
 
-async def talk(questions: list[Samples], port: int) -> dict[str, Any]:
-    """One conversation of these questions."""
-    names = ["LLM", "STT", "TTS"]
-    empty = {f"{name}_{part}": "" for name in names for part in ("URL", "MODEL", "API_KEY")}
-    settings = SimpleNamespace(
-        **empty, BRAIN_PORT=port, WHISPER_MODEL_DIR="", TTS_RATE_HZ=24_000, TTS_VOICE="", SMART_TURN_MODEL=""
+def settings(port: int = 0, url: str = "") -> SimpleNamespace:
+    """Those of an installation with the local providers and its brain on this port, or with all three at this address."""
+    model = "far" if url else ""
+    parts = {"URL": url, "MODEL": model, "API_KEY": ""}
+    chosen = {f"{name}_{part}": value for name in ("LLM", "STT", "TTS") for part, value in parts.items()}
+    return SimpleNamespace(
+        **chosen, BRAIN_PORT=port, WHISPER_MODEL_DIR="", TTS_RATE_HZ=24_000, TTS_VOICE="", SMART_TURN_MODEL=""
     )
+
+
+async def talk(questions: list[Samples], settings: SimpleNamespace, process: int) -> dict[str, Any]:
+    """One conversation of these questions. process: of the brain, or of what stands in for it."""
     stage = TimedStage()
     persona = "You are Ada, a friendly lighthouse keeper."
     agent = Agent(AgentSettings(persona=persona, name="Ada"), build_providers(settings), stage)
@@ -163,23 +184,27 @@ async def talk(questions: list[Samples], port: int) -> dict[str, Any]:
     await ask(agent, stage, questions[0])
     for noted in (stage.marks, stage.heard, stage.answers):
         noted.clear()
+    neighbours = Neighbours([process])
     before_s = time.process_time()
     total_ms = [await ask(agent, stage, question) for question in questions]
     cpu_s = time.process_time() - before_s
+    neighbours_cores = neighbours.cores([process])
     await agent.close()
     return {
         "turns": len(questions),
         "speech_end_to_first_audio_ms": Spread.of(total_ms).as_dict(),
         "stages_ms": {name: Spread.of([float(m[name]) for m in stage.marks]).as_dict() for name in STAGES},
+        "turns_ms": [round(turn_ms) for turn_ms in total_ms],
         "agent_cpu_s_per_turn": round(cpu_s / len(questions), 3),
+        "neighbours_cores": neighbours_cores,
         "heard": stage.heard,
         "answers": stage.answers,
     }
 
 
 @contextmanager
-def brain() -> Iterator[int]:
-    """A local brain of our own; its port."""
+def brain() -> Iterator[tuple[int, int]]:
+    """A local brain of our own; its port and its process's number."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -191,7 +216,7 @@ def brain() -> Iterator[int]:
                 if process.poll() is not None or time.monotonic() > deadline_s:
                     raise SystemExit("The local brain did not start.")
                 time.sleep(0.2)
-            yield port
+            yield port, process.pid
         finally:
             process.terminate()
 
@@ -200,15 +225,18 @@ def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=len(QUESTIONS), help="how many spoken questions")
-    parser.add_argument("--only", choices=("agent", "product"), help="one of the two")
+    parser.add_argument("--only", choices=("agent", "far", "product"), help="one of the three")
     parser.add_argument("wav", nargs="*", type=Path, help="recorded questions in place of spoken ones")
     arguments = parser.parse_args()
     questions = [recorded(path) for path in arguments.wav] or list(spoken_questions(arguments.turns))
     figures = {}
-    if arguments.only != "product":
-        with brain() as port:
-            figures["agent"] = asyncio.run(talk(questions, port))
-    if arguments.only != "agent":
+    if arguments.only in {None, "agent"}:
+        with brain() as (port, process):
+            figures["agent"] = asyncio.run(talk(questions, settings(port=port), process))
+    if arguments.only in {None, "far"}:
+        with far_providers() as (url, process):
+            figures["far"] = asyncio.run(talk(questions, settings(url=url), process))
+    if arguments.only in {None, "product"}:
         fine = [soxr.resample(question, HEARING_RATE_HZ, MICROPHONE_RATE_HZ) for question in questions]
         figures["product"] = live_talk(fine, [speech_end_s(question) for question in questions])
     print_result("talk", **figures)

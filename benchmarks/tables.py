@@ -114,6 +114,7 @@ def _for_minutes(results: Results, words: str) -> str:
 
 
 AGENT = ("agent", "speech_end_to_first_audio_ms")
+FAR = ("far", "speech_end_to_first_audio_ms")
 AT_VISITOR = ("product", "speech_end_to_sound_at_visitor_ms")
 FIGURES = (
     Figure(
@@ -177,6 +178,20 @@ FIGURES = (
         lambda r: _spread(_heard(r, *AGENT), 0),
         lambda r: _heard(r, *AGENT)["p50"],
         most=650,
+        unit="ms",
+    ),
+    Figure(
+        "the same, 95th percentile",
+        lambda r: f"{_heard(r, *AGENT)['p95']:.0f}",
+        lambda r: _heard(r, *AGENT)["p95"],
+        most=1000,
+        unit="ms",
+    ),
+    Figure(
+        "the same with ears, mind and voice far away that take 150, 150 and 80 ms",
+        lambda r: _spread(_heard(r, *FAR), 0),
+        lambda r: _heard(r, *FAR)["p50"],
+        most=500,
         unit="ms",
     ),
     Figure(
@@ -341,12 +356,16 @@ def _row_words(row: dict[str, Any]) -> str:
 def turns(benches: Results) -> str:
     """The stages of a turn, counted from the end of speech as the agent hears it."""
     found = benches.get("talk", {})
-    alone, whole = found.get("agent", {}).get("stages_ms", {}), found.get("product", {}).get("marks_ms", {})
+    alone, far = (found.get(which, {}).get("stages_ms", {}) for which in ("agent", "far"))
+    whole = found.get("product", {}).get("marks_ms", {})
     rows = [
-        (name.replace("_", " "), *(_spread(spreads[name], 0) if name in spreads else "" for spreads in (alone, whole)))
-        for name in whole or alone
+        (
+            name.replace("_", " "),
+            *(_spread(spreads[name], 0) if name in spreads else "" for spreads in (alone, far, whole)),
+        )
+        for name in whole or alone or far
     ]
-    return _table(("ms after the end of speech", "agent alone", "whole product"), rows)
+    return _table(("ms after the end of speech", "agent alone", "with far providers", "whole product"), rows)
 
 
 def memory(benches: Results) -> str:
