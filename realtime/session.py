@@ -89,7 +89,7 @@ class Show:
             return
         take = self._session.stage.performer.next(draw=tick.picture)
         samples = (np.clip(take.samples, -1, 1) * 32767).astype(np.int16)
-        self.outlet.feed(tick, take.picture, samples)
+        self.outlet.feed(tick, take.picture, samples, unchanged=take.unchanged)
         turn = self._session.stage.performed(self.outlet.leaves_s(tick))
         self._session.count(spoken=turn is not None)
 
@@ -133,7 +133,7 @@ class Session:
         self._ended = ended
         self._left = left
         self._whispered = whispered
-        performer = Performer(painting_renderer(rig), seed=session_id.int % 2**32)
+        performer = Performer(painting_renderer(rig), seed=session_id.int % 2**32, spare=rig.portrait.footage is None)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush, self._hang_up)
         self._name = settings.name
         self.stage.take_on(temperament or Temperament())

@@ -23,6 +23,7 @@ from avatars.engine.motion import Motion
 from avatars.engine.recorded import RecordedGesture
 from avatars.engine.speech.mouth import mouth_track
 from avatars.engine.speech.spoken import SAMPLES_PER_FRAME, Speech
+from avatars.engine.stillness import Stillness
 
 __all__ = ["Activity", "Line", "Mood", "Performer", "Playback", "Take"]
 
@@ -76,12 +77,13 @@ class Take:
     """One frame.
 
     picture: (height * 3 // 2, width) uint8 I420, valid until the third take after it. samples: (SAMPLES_PER_FRAME,)
-    float32 in -1..1. controls: (CONTROL_COUNT,), what was drawn.
+    float32 in -1..1. controls: (CONTROL_COUNT,), what was to be drawn. unchanged: the picture is that of the take before.
     """
 
     picture: NDArray[np.uint8]
     samples: NDArray[np.float32]
     controls: Controls
+    unchanged: bool = False
 
 
 @dataclass(slots=True)
@@ -96,13 +98,17 @@ class _Queued:
 
 
 class Performer:
-    """Performs one avatar. `next` belongs to one thread; everything else may be called from any, and returns at once."""
+    """Performs one avatar. `next` belongs to one thread; everything else may be called from any, and returns at once.
 
-    def __init__(self, renderer: Renderer, seed: int) -> None:
+    spare: show a picture twice where it hardly moves; for still pictures, never for a person's own motion.
+    """
+
+    def __init__(self, renderer: Renderer, seed: int, *, spare: bool = False) -> None:
         self._renderer = renderer
         self._projector = renderer.projector
         # While who speaks the recorded gesture that was begun last is to stop: the user, the agent.
         self._recorded_stops = (False, False)
+        self._stillness = Stillness() if spare else None
         self._motion = Motion(seed)
         self._expression = Expression()
         self._gestures = GesturePlayer()
@@ -216,9 +222,10 @@ class Performer:
             controls += accent
         controls[MOUTH] = self._eased(mouth)
         controls = blended(controls, self._expression.next(activity) + gesture)
-        if draw:
+        unchanged = not draw or (self._stillness is not None and self._stillness.holds(controls))
+        if not unchanged:
             self._picture = self._renderer.render(controls)
-        return Take(self._picture, samples, controls)
+        return Take(self._picture, samples, controls, unchanged)
 
     def _advance(self) -> tuple[NDArray[np.float32], Controls | None, Controls | None]:
         """Take the next frame off the queue: sound, mouth and accent; the latter two None in silence."""

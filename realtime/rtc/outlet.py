@@ -88,16 +88,19 @@ class Outlet:
         """Whether the event loop or the network is so far behind that making more would only add to it."""
         return self.backlog_frames >= LONGEST_BACKLOG_FRAMES
 
-    def feed(self, tick: Tick, picture: NDArray[np.uint8], samples: NDArray[np.int16]) -> None:
+    def feed(
+        self, tick: Tick, picture: NDArray[np.uint8], samples: NDArray[np.int16], *, unchanged: bool = False
+    ) -> None:
         """Encode one frame and its sound, and pass both on.
 
-        picture: (height * 3 // 2, width) uint8 I420, read before this returns; samples: (960,) int16.
+        picture: (height * 3 // 2, width) uint8 I420, read before this returns; samples: (960,) int16. unchanged: the picture
+        is that of the frame before.
         """
         face_encoder, voice_encoder = self._face_encoder, self._voice_encoder
         if face_encoder is None or voice_encoder is None:
             return
         self._last_index = tick.index
-        face = self._encode_face(tick, picture) if tick.picture else []
+        face = self._encode_face(tick, picture, unchanged=unchanged) if tick.picture else []
         position = tick.index * SAMPLES_PER_FRAME
         voice = [
             (
@@ -115,14 +118,14 @@ class Outlet:
         """When the sound of a frame begins to be sent; its picture is a moment later."""
         return tick.due_s + SENT_AFTER_S
 
-    def _encode_face(self, tick: Tick, picture: NDArray[np.uint8]) -> list[Packet | av.VideoFrame]:
+    def _encode_face(self, tick: Tick, picture: NDArray[np.uint8], *, unchanged: bool) -> list[Packet | av.VideoFrame]:
         self.pictures_sent += 1
         stats = self._transport.stats()
         units: list[Packet | av.VideoFrame] = []
         if stats.packets:
             key = self._is_key(tick.index, stats)
             if encoder := self._face_encoder:
-                units.append(encoder.encode(picture, tick.index, key=key))
+                units.append(encoder.encode(picture, tick.index, key=key, unchanged=unchanged))
         if stats.frames:
             units.append(picture_frame(picture, tick.index))
         return units

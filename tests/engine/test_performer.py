@@ -1,6 +1,7 @@
 """A performance: sound and mouth together, frame by frame; what is said, cut, and counted."""
 
 import functools
+import itertools
 import threading
 
 import numpy as np
@@ -482,3 +483,25 @@ def test_whatever_happens_heard_is_what_was_performed(events: list[tuple[int, in
                     assert playback.heard_ms in {FRAME_MS, heard_ms + FRAME_MS}
                 heard_ms = playback.heard_ms
     assert actor.queued_ms % FRAME_MS == 0
+
+
+def test_only_who_is_told_to_be_sparing_shows_a_picture_twice() -> None:
+    camera = Camera()
+    lavish, sparing = performer(2), Performer(camera, 2, spare=True)  # type: ignore[arg-type]
+    every, spared = takes(lavish, 100), takes(sparing, 100)
+    assert not any(take.unchanged for take in every)
+    unchanged = [take.unchanged for take in spared]
+    assert 20 < sum(unchanged) < 50
+    assert len(camera.drawn) == 1 + 100 - sum(unchanged)
+    for before, take in itertools.pairwise(spared):
+        assert (take.picture == before.picture).all() == take.unchanged
+    # What moves is the same either way.
+    assert all((one.controls == other.controls).all() for one, other in zip(every, spared, strict=True))
+
+
+def test_a_speaking_mouth_is_drawn_in_every_frame() -> None:
+    actor = Performer(Camera(), 2, spare=True)  # type: ignore[arg-type]
+    actor.say(1, spoken())
+    moving = [take for take in takes(actor, spoken().frames)[2:-2] if take.controls[Control.JAW] > 0.1]
+    assert len(moving) > 10
+    assert np.mean([take.unchanged for take in moving]) < 0.1

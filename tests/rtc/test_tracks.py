@@ -194,6 +194,17 @@ async def test_frames_are_sent_raw_where_the_browser_wants_vp8() -> None:
     out.close()
 
 
+async def test_a_picture_that_did_not_change_costs_next_to_nothing() -> None:
+    out = outlet()
+    for index in range(6):
+        out.feed(tick(index), PICTURE, SOUND, unchanged=index % 2 == 1)
+    await asyncio.sleep(0)
+    packets = [await out.face.recv() for _ in range(6)]
+    assert [packet.pts for packet in packets] == list(range(6))
+    assert all(packet.size < 20 for packet in packets[1::2])  # type: ignore[union-attr]
+    out.close()
+
+
 async def test_a_closed_outlet_ends_both_tracks_and_takes_no_more() -> None:
     out = outlet()
     waiting = [asyncio.create_task(track.recv()) for track in (out.face, out.voice)]
