@@ -279,6 +279,19 @@ async def test_the_model_is_offered_tools_and_told_what_they_give() -> None:
         assert len(server.events("response.create")) == 2
 
 
+async def test_a_server_that_refuses_tools_is_talked_to_without_them() -> None:
+    async def refuse(socket: ServerConnection) -> None:
+        answer = "error" if "tools" in server.heard[-1]["session"] else "session.updated"
+        await server.say(type=answer, session={}, error={"code": "unknown_parameter"})
+
+    async with serving(on_session=refuse) as server, talking(server.url, tools=TOOLS) as (agent, stage):
+        await until(lambda: agent._open)
+        agent.read("What is the capital?")
+        await until(lambda: stage.played)
+        assert ["tools" in event["session"] for event in server.events("session.update")] == [True, False]
+        assert not stage.of_type("notice")
+
+
 async def test_without_tools_none_are_offered() -> None:
     async with serving() as server, talking(server.url) as (agent, _):
         await until(lambda: agent._open)

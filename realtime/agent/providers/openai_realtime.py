@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx2
 import numpy as np
+import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
@@ -18,6 +19,8 @@ from realtime.agent.protocols import ProviderError, Samples
 from realtime.agent.providers.remote import AddressRefused, public_address
 from realtime.agent.tools import ToolCall
 from webapp.providers.endpoint import Endpoint
+
+logger = structlog.get_logger(__name__)
 
 WHAT: Final = "The speech-to-speech model"
 OPEN_WITHIN_S: Final = 6.0
@@ -85,7 +88,12 @@ class RealtimeLine:
                 async for event in self.events():
                     if event["type"] == "session.updated":
                         return
-                    if event["type"] == "error":
+                    if event["type"] == "error" and functions:
+                        # One that takes no tools is still one to talk to.
+                        logger.info("A speech-to-speech model refuses how it was offered tools")
+                        functions = ()
+                        await self.send(type="session.update", session=self._session(instructions, functions))
+                    elif event["type"] == "error":
                         raise ProviderError(f"{WHAT} did not accept how it was asked to speak.")
         except TimeoutError as error:
             raise ProviderError(f"{WHAT} did not answer in time.") from error
