@@ -103,7 +103,6 @@ class Agent:
         self._turn: UserTurn | None = None
         self._beside: dict[Talker, UserTurn] = {}
         self._unanswered: deque[UserTurn] = deque()
-        self._preparing: asyncio.Task[None] | None = None
         self._started = self._closed = False
 
     # What the session calls
@@ -115,6 +114,7 @@ class Agent:
         self._started = True
         self._bearing.be(Activity.IDLE)
         self._tasks.spawn(self._watch())
+        self._speaker.read_ahead()
         if self._greeting:
             self._say(self._greeting)
 
@@ -239,8 +239,7 @@ class Agent:
         self._turn = turn
         self._notes.stop()
         self._bearing.be(Activity.LISTENING)
-        if self._preparing is None or self._preparing.done():
-            self._preparing = self._tasks.spawn(self._providers.language_model.prepare(self._dialogue.prompt()))
+        self._speaker.read_ahead()
 
     async def _transcribe(self, turn: UserTurn, ears: Ears, samples: Samples) -> None:
         try:

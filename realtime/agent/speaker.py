@@ -41,6 +41,7 @@ class Speaker:
         self._finished = finished
         self._reply: Reply | None = None
         self._answers: UserTurn | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._silent_s = theatre.clock() - ECHO_WITHIN_S
         self._said = ""
 
@@ -68,6 +69,11 @@ class Speaker:
     def may_echo(self) -> bool:
         """Whether the avatar can be heard, or could a moment ago."""
         return self.busy or self._theatre.clock() - self._silent_s < ECHO_WITHIN_S
+
+    def read_ahead(self) -> None:
+        """Let the mind read what the next answer begins with, while nobody waits."""
+        if self._reading is None or self._reading.done():
+            self._reading = self._spawn(self._theatre.providers.language_model.prepare(self._dialogue.prompt()))
 
     def think(self, turn: UserTurn) -> Reply:
         """Begin an answer behind its gate."""
@@ -161,6 +167,8 @@ class Speaker:
             if reply.ends_call:
                 self._theatre.stage.hang_up()
             self._finished()
+            if not self.busy:
+                self.read_ahead()
 
     def _remember(self, reply: Reply) -> None:
         self._dialogue.avatar_was_heard(reply.heard_text())

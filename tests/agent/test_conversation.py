@@ -527,3 +527,16 @@ async def test_a_quick_mind_is_spoken_in_whole_clauses() -> None:
             "I keep the old light for everybody who is out there on the sea,",
             "and it is a lot of work.",
         ]
+
+
+@virtually
+async def test_the_mind_reads_ahead_while_nobody_waits() -> None:
+    async with Conversation("Hello.") as talk:
+        await talk.silence(300)
+        assert talk.mind.prepared == 1
+        await talk.speak()
+        assert talk.mind.prepared == 2
+        await talk.silence(6000)
+        # What it said belongs to the beginning of its next answer.
+        assert talk.stage.captions("avatar")
+        assert talk.mind.prepared == 3

@@ -1,5 +1,6 @@
 """The providers behind an OpenAI-compatible address, against a server that says what it is told to."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -59,6 +60,31 @@ async def test_reading_ahead_is_for_the_local_brain_only(server: Stub) -> None:
     assert not server.asked
     await OpenAiLanguageModel(Endpoint(server.url, "m"), read_ahead=True).prepare(HELLO)
     assert json.loads(server.asked[0][1])["max_tokens"] == 1
+
+
+async def test_a_reply_waits_for_its_beginning_to_be_read_and_for_nothing_else(server: Stub) -> None:
+    server.says("Yes.")
+    model = OpenAiLanguageModel(Endpoint(server.url, "m"), read_ahead=True)
+    create, may_read, asked = model._client.chat.completions.create, asyncio.Event(), []
+
+    async def slow(**request: Any) -> Any:
+        asked.append(request["messages"])
+        if request["max_tokens"] == 1:
+            await may_read.wait()
+        return await create(**request)
+
+    model._client.chat.completions.create = slow  # type: ignore[method-assign, assignment]
+    question: list[Message] = [*HELLO, {"role": "assistant", "content": "Hi."}, {"role": "user", "content": "And?"}]
+    reading = asyncio.create_task(model.prepare(question[:2]))
+    await asyncio.sleep(0.01)
+    assert [text async for text in model.reply(HELLO)] == ["Yes."]
+    replying = asyncio.create_task(anext(model.reply(question)))
+    await asyncio.sleep(0.05)
+    assert asked == [question[:2], HELLO]
+    may_read.set()
+    assert await replying == "Yes."
+    await reading
+    assert asked[-1] == question
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ LONGEST_NAME: Final = 64
 REFUSING: Final = frozenset({400, 404, 422, 501})
 # Somebody may have loaded another model meanwhile.
 TOOLS_AGAIN_S: Final = 600.0
+READ_WITHIN_S: Final = 1.0
 
 
 class OpenAiLanguageModel:
@@ -54,6 +55,7 @@ class OpenAiLanguageModel:
         self._tools = tools
         self._refused_s: float | None = None
         self._options = options
+        self._reading: list[tuple[list[Message], asyncio.Event]] = []
 
     async def close(self) -> None:
         """Let go of its connections."""
@@ -85,6 +87,7 @@ class OpenAiLanguageModel:
         finish: str | None = None
         letters = 0
         calls = _Calls()
+        await self._read(messages)
         with told(WHAT, self._endpoint):
             stream = await self._open(messages, more)
             try:
@@ -134,6 +137,14 @@ class OpenAiLanguageModel:
         )
         return cast(AsyncStream[ChatCompletionChunk], stream)
 
+    async def _read(self, messages: Sequence[Any]) -> None:
+        """Wait while the beginning of these is being read: asked beside that, the server would read it once more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READ_WITHIN_S):
+                for beginning, read in list(self._reading):
+                    if list(messages[: len(beginning)]) == beginning:
+                        await read.wait()
+
     async def prepare(self, messages: Sequence[Message]) -> None:
         """Let the local brain read the conversation before the user's last words are known."""
         await self.prepare_with(messages, ())
@@ -142,14 +153,20 @@ class OpenAiLanguageModel:
         """The same, with the tools in front of it."""
         if not self._read_ahead:
             return
-        # Where this fails the reply itself will say what is wrong.
-        with suppress(openai.APIError):
-            await self._client.chat.completions.create(
-                model=self._endpoint.model,
-                messages=cast(Any, list(messages)),
-                max_tokens=1,
-                **_offered(functions),
-            )
+        reading = (list(messages), asyncio.Event())
+        self._reading.append(reading)
+        try:
+            # Where this fails the reply itself will say what is wrong.
+            with suppress(openai.APIError):
+                await self._client.chat.completions.create(
+                    model=self._endpoint.model,
+                    messages=cast(Any, list(messages)),
+                    max_tokens=1,
+                    **_offered(functions),
+                )
+        finally:
+            self._reading.remove(reading)
+            reading[1].set()
 
 
 class _Calls:
