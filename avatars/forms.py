@@ -299,7 +299,7 @@ class GestureClipForm(forms.Form):
         help_text="MP4, MOV or WebM of 1 to 10 seconds: same person, same place, same distance as in the avatar's video. "
         "Begin and end with the hands down, looking at the camera.",
     )
-    kind = forms.ChoiceField(label="Gesture", required=False)
+    kind = forms.ChoiceField(label="Gesture", required=False, initial="mini_wave_hello")
     title = forms.CharField(
         label="Name of your own", required=False, max_length=30, help_text="For another gesture than those in the list."
     )

@@ -31,7 +31,7 @@ from avatars.imx import (
     write_imx,
 )
 from tests.imx.conftest import POSTER, any_portrait, manifest_of
-from tests.imx.test_round_trip import any_footage, any_teeth, assert_same
+from tests.imx.test_round_trip import any_footage, any_teeth, assert_same, moving, recorded
 
 
 def refused(path: Path, data: bytes, error: type[ImxError] = ImxError) -> ImxError:
@@ -300,4 +300,58 @@ def test_footage_of_another_size_is_noticed(moving_avatar: Path, tmp_path: Path)
 )
 def test_damaged_facts_about_footage_are_refused(moving_avatar: Path, tmp_path: Path, moving: Any) -> None:
     data = rewritten(moving_avatar, lambda members: manifest_changed(members, moving=moving))
+    refused(tmp_path / "x.imx", data, CorruptImx)
+
+
+@pytest.fixture
+def waving_avatar(tmp_path: Path) -> Path:
+    still = any_portrait(3, 96, 96)
+    wave = recorded("wave", moving(20), 4, hands=True)
+    portrait = replace(still, footage=moving(4), recorded=(wave,))
+    write_imx(tmp_path / "waving.imx", portrait, manifest_of(portrait), poster=POSTER)
+    return tmp_path / "waving.imx"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("gesture_1.h264", b"no pictures"),
+        ("gesture_1.h264", b"".join(moving(25).packets)),
+        ("gestures.npy", array_bytes(np.zeros((20, 7), np.float32))),
+        ("gestures.npy", array_bytes(np.full((20, 7), np.nan, np.float32))),
+        ("gestures.npy", array_bytes(np.zeros((21, 7), np.float32))),
+        ("joins.npy", array_bytes(np.zeros((1, 2, 5), np.float32))),
+        ("joins.npy", array_bytes(np.full((1, 2, 4), np.inf, np.float32))),
+        ("free.png", cv2.imencode(".png", np.zeros((12, 12), np.uint8))[1].tobytes()),
+        ("free.png", b"no picture"),
+    ],
+)
+def test_damaged_gestures_are_refused(waving_avatar: Path, tmp_path: Path, name: str, data: bytes) -> None:
+    refused(tmp_path / "x.imx", rewritten(waving_avatar, lambda members: resigned(members, name, data)), CorruptImx)
+
+
+@pytest.mark.parametrize(
+    "gestures",
+    [
+        {},
+        [{"name": "wave", "label": "Wave"}],
+        [{"name": "../wave", "label": "Wave", "frames": 20}],
+        [{"name": "wave", "label": "x" * 61, "frames": 20}],
+        [{"name": "wave", "label": "Wave", "frames": 10**6}],
+        [{"name": "wave", "label": "Wave", "frames": 20}] * 2,
+        [{"name": letter, "label": letter, "frames": 20} for letter in "abcdefghi"],
+        [{"name": letter, "label": letter, "frames": 20} for letter in "ab"],
+    ],
+)
+def test_gestures_of_another_sort_are_refused(waving_avatar: Path, tmp_path: Path, gestures: Any) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        manifest = json.loads(members["manifest.json"])
+        manifest["gestures"] = gestures
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    refused(tmp_path / "x.imx", rewritten(waving_avatar, change), CorruptImx)
+
+
+def test_a_missing_gesture_is_noticed(waving_avatar: Path, tmp_path: Path) -> None:
+    data = rewritten(waving_avatar, lambda members: members.pop("gesture_1.h264") and None)
     refused(tmp_path / "x.imx", data, CorruptImx)
