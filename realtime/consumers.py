@@ -17,6 +17,7 @@ from avatars.permissions import can_talk, can_view
 from realtime.ice import ice_servers
 from realtime.placement import WorkerRecord, find_worker, least_loaded
 from realtime.rooms import Door, find_door, room_worker
+from realtime.slip import LONGEST as LONGEST_SLIP
 from realtime.throttle import too_often
 from realtime.tokens import Place, issue_token, read_token
 
@@ -152,7 +153,14 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             if self.worker is None or self.session is None:
                 return
             again = before is not None and before.session == self.session
-            await self._tell_worker("open", avatar=self.avatar.code, again=again, **self._opening(introduction))
+            slip = introduction.get("slip")
+            await self._tell_worker(
+                "open",
+                avatar=self.avatar.code,
+                again=again,
+                slip=slip if isinstance(slip, str) and len(slip) <= LONGEST_SLIP else "",
+                **self._opening(introduction),
+            )
             if self.watch:
                 self.watch.cancel()
             self.opened = asyncio.Event()

@@ -16,7 +16,7 @@ from avatars.engine.face import Rig
 from avatars.engine.gestures import UnknownGesture
 from avatars.engine.mouth_network import painting_renderer
 from avatars.engine.performer import Performer
-from realtime.agent import AgentSettings, Cue, Providers, agent_for
+from realtime.agent import AgentSettings, Cue, Providers, Recollection, agent_for
 from realtime.frames import FrameThread
 from realtime.guests import Guest, Limits, check_seat, clean_name
 from realtime.live import LiveSession
@@ -104,6 +104,7 @@ class Session:
     avatar: its code. temperament: how it looks at first. limits: how many may sit in it. ended: called with the reason
     and a sentence for the pages when the session is over by itself. left: the same when one of several has left.
     whispered: called with what one page is to be told over its WebSocket.
+    slip_of: seals what was said, for the pages to keep.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Session:
         limits: Limits | None = None,
         left: Callable[[Seat, str, str], None] = lambda seat, reason, sentence: None,
         whispered: Callable[[Seat, Mapping[str, Any]], None] = lambda seat, event: None,
+        slip_of: Callable[[Recollection], str] | None = None,
     ) -> None:
         self.id = session_id
         self.avatar = avatar
@@ -133,6 +135,8 @@ class Session:
         self._ended = ended
         self._left = left
         self._whispered = whispered
+        self._slip_of = slip_of
+        self._on_slip = Recollection("", ())
         performer = Performer(painting_renderer(rig), seed=session_id.int % 2**32, spare=rig.portrait.footage is None)
         self.stage = LiveStage(performer, backstage.prepare, self._tell, self._hush, self._hang_up)
         self._name = settings.name
@@ -199,6 +203,17 @@ class Session:
             lasts_s=round(now_s - self._opened_s),
             spoken_s=round(self.spoken_s, 1),
         )
+
+    def give_slips(self) -> None:
+        """Let the pages have what was said, where there is something new: with it they go on elsewhere."""
+        said = self.agent.recollection()
+        if self._slip_of is None or said == self._on_slip:
+            return
+        self._on_slip = said
+        slip = self._slip_of(said)
+        for seat in self.seats.values():
+            if not seat.guest.watching:
+                seat.tell({"type": "slip", "slip": slip})
 
     # What its seats call
 
@@ -379,6 +394,7 @@ class Session:
         """Tell the pages how the worker fares, and end a session that nobody uses."""
         while True:
             await asyncio.sleep(STATS_EVERY_S)
+            self.give_slips()
             frames = self._backstage.frames
             if self.show is not None:
                 self._tell(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from avatars.engine.gestures import GESTURES
-from avatars.engine.performer import Mood
+from avatars.engine.performer import Activity, Mood
 from avatars.engine.recorded import RecordedGesture
 from avatars.models import Avatar, Passage
 from realtime.agent import (
@@ -28,6 +29,7 @@ from realtime.agent import (
     KnownPassage,
     Link,
     Providers,
+    Recollection,
     SaidBy,
     Trigger,
     WrittenPair,
@@ -46,6 +48,7 @@ from realtime.rtc import ForwarderGone, OfferRefused, Unreachable
 from realtime.seat import Seat
 from realtime.session import Backstage, Session
 from realtime.sessions import close_abandoned, close_session, note_turns, open_session, update_session
+from realtime.slip import Bearer, read_slip, seal_slip
 from realtime.stage import Temperament
 from realtime.strain import Strain
 from realtime.taskset import TaskSet
@@ -66,10 +69,13 @@ HUNG_UP: Final = "Whoever runs this Parlo has ended the conversation."
 ROOM_CLOSED: Final = "This room was closed."
 WATCH_ONLY: Final = "Those who watch this room are offered a connection. Load the page again."
 STOPPING: Final = "The machine that held this conversation stops."
+# So long an avatar may finish what it says before its conversation moves to another worker.
+FINISHED_WITHIN_S: Final = 20.0
+LOOK_AROUND_S: Final = 0.2
 
 
 class MediaWorker:
-    """One a process. `run` until `stop`."""
+    """One a process. `run` until `stop`, or `drain`."""
 
     def __init__(self, providers: Providers, capacity: int, choice: Choice | None = None) -> None:
         self.name = f"{socket.gethostname()[:40]}.{os.getpid()}.{uuid4().hex[:6]}"
@@ -84,6 +90,7 @@ class MediaWorker:
         self._backstage = Backstage(providers, FrameThread(), self._prepare, janus=janus_server())
         self._strain = Strain()
         self._stopping = asyncio.Event()
+        self._draining = False
         self._turned_s = time.monotonic()
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks = TaskSet("a media worker")
@@ -97,6 +104,17 @@ class MediaWorker:
         """End; from the event loop."""
         self._stopping.set()
 
+    def drain(self) -> None:
+        """End when nobody is being spoken to; from the event loop. Called again: end at once.
+
+        Nobody is taken in any more. Where no other worker has room there is nothing to wait for.
+        """
+        if self._draining:
+            self.stop()
+        else:
+            self._draining = True
+            self._tasks.spawn(self._finish_speaking())
+
     async def run(self) -> None:
         """Serve until `stop`."""
         self._backstage.frames.start()
@@ -106,14 +124,36 @@ class MediaWorker:
         await self._stopping.wait()
         await self._tasks.cancel()
         await self._recollecting.cancel()
+        # First out of the book of workers: pages come back at once, and are not to be sent here again.
+        await asyncio.to_thread(self._heart.join)
         await self._probes.close()
         for session in list(self.sessions.values()):
+            session.give_slips()
             for seat in session.seats.values():
                 await self._say(seat.reply, "media.refused", seat.id, code="worker_lost", message=STOPPING)
         await asyncio.gather(*(self._close(session, SessionRow.Reason.STOPPED) for session in self.sessions.values()))
         self._backstage.frames.stop()
         self._prepare.shutdown(cancel_futures=True)
-        await asyncio.to_thread(self._heart.join)
+
+    async def _finish_speaking(self) -> None:
+        """Wait until what is being said has been said, as long as another worker can go on with the conversations; stop."""
+        until_s = time.monotonic() + FINISHED_WITHIN_S
+        # Half a dozen sessions are looked at more simply than they would all tell.
+        while self._speaking() and time.monotonic() < until_s and await self._relieved():  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AROUND_S)
+        self.stop()
+
+    def _speaking(self) -> bool:
+        return any(session.stage.state in (Activity.THINKING, Activity.SPEAKING) for session in self.sessions.values())
+
+    async def _relieved(self) -> bool:
+        """Whether another worker has room."""
+        try:
+            workers = await asyncio.to_thread(live_workers)
+        except Exception as error:
+            logger.warning("The other workers could not be asked for", reason=str(error))
+            return False
+        return any(worker.room > 0 for worker in workers if worker.name != self.name)
 
     # Heart and hearing
 
@@ -137,7 +177,8 @@ class MediaWorker:
         """What is said of this worker. One that is strained by what it holds has no room."""
         frames, held = self._backstage.frames, len(self.sessions)
         self._strain.note(frames.late_ms if held else 0.0, time.monotonic())
-        capacity = min(self.capacity, held) if held and self._strain.strained else self.capacity
+        full = self._draining or (held and self._strain.strained)
+        capacity = min(self.capacity, held) if full else self.capacity
         # Copied: this is another thread.
         rooms = {*self._rooms.copy(), *self._opening.copy().values()} - {""}
         return WorkerRecord(self.name, self.channel, capacity, held, tuple(rooms))
@@ -290,7 +331,7 @@ class MediaWorker:
         if len(self.sessions) + len(self._opening) >= self.capacity:
             await self._say(reply, "media.refused", seat_id, code="full", message=FULL)
             return None
-        if self.sessions and self._strain.strained:
+        if self._draining or (self.sessions and self._strain.strained):
             await self._say(reply, "media.refused", seat_id, code="full", message=STRAINED)
             return None
         structlog.contextvars.bind_contextvars(session=place.hex)
@@ -304,6 +345,7 @@ class MediaWorker:
             # Of a room's visitors each has a time zone of their own, and none of them is remembered.
             zone, user_id = ("", None) if room else (message.get("time_zone", ""), message["user"])
             known = await database_sync_to_async(remembered)(user_id, avatar)
+            bearer = Bearer(avatar.code, message["user"], room)
             if user_id is not None and not providers.demo_brain:
                 # Whether they want it is asked at the end: they may have said so meanwhile.
                 self._recollectors[place] = Recollector(user_id, avatar, known, providers)
@@ -311,7 +353,12 @@ class MediaWorker:
                 place,
                 rig,
                 await database_sync_to_async(agent_settings)(
-                    avatar, several=bool(room), time_zone=zone, recorded=rig.portrait.recorded, memories=known
+                    avatar,
+                    several=bool(room),
+                    time_zone=zone,
+                    recorded=rig.portrait.recorded,
+                    memories=known,
+                    resumed=read_slip(message.get("slip", ""), bearer),
                 ),
                 replace(self._backstage, providers=providers),
                 self._session_ended,
@@ -320,6 +367,7 @@ class MediaWorker:
                 limits,
                 self._seat_left,
                 self._whisper,
+                partial(seal_slip, bearer),
             )
         except Avatar.DoesNotExist:
             await self._say(reply, "media.refused", seat_id, code="not_found", message="This avatar is gone.")
@@ -433,6 +481,7 @@ def agent_settings(
     time_zone: str = "",
     recorded: tuple[RecordedGesture, ...] = (),
     memories: tuple[str, ...] = (),
+    resumed: Recollection | None = None,
 ) -> AgentSettings:
     """What the agent has to know of an avatar, whether it meets several people at once, and of a visitor.
 
@@ -469,6 +518,7 @@ def agent_settings(
         time_zone,
         recorded,
         memories,
+        resumed,
     )
 
 

@@ -1,5 +1,6 @@
 """The processes Parlo consists of on one machine."""
 
+import signal
 import sys
 from typing import Final
 
@@ -44,7 +45,10 @@ def programs() -> list[Program]:
     )
     for number in range(1, settings.MEDIA_WORKERS + 1):
         # One is enough to begin with.
-        found.append(Program(f"media.{number}", (*manage, "mediaworker"), LEAN, late=number > 1))
+        # By SIGTERM it would first finish what it says and move its conversations to another.
+        found.append(
+            Program(f"media.{number}", (*manage, "mediaworker"), LEAN, late=number > 1, stopped_by=signal.SIGINT)
+        )
     found.append(Program("builder", (*manage, "builder", "--no-startup-delay", "--interval", "0.5"), LEAN, waits=True))
     if not settings.LLM_URL:
         found.append(Program("brain", (*manage, "brain"), {"PYTHONUNBUFFERED": "1"}))

@@ -28,7 +28,8 @@ class Program:
 
     waits: it is started only when `Supervisor.prepared` is set. late: only when `Supervisor.ready` is, so that it takes
     nothing from those that somebody waits for.
-    needed_to_stop: the others still talk to it while they stop, so it is stopped after them.
+    needed_to_stop: the others still talk to it while they stop, so it is stopped after them. stopped_by: the signal that
+    asks it to end now.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Program:
     waits: bool = False
     needed_to_stop: bool = False
     late: bool = False
+    stopped_by: signal.Signals = signal.SIGTERM
 
 
 def backoff_s(failures: int) -> float:
@@ -87,8 +89,9 @@ class Supervisor:
     async def _stop(self, names: Set[str], keepers: Mapping[str, asyncio.Task[None]]) -> None:
         """Stop the programs of these names, gently and then for good."""
         ending = [keepers[name] for name in names]
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            self._signal(names, number)
+        for kill in (False, True):
+            for program in self.programs:
+                self._signal({program.name} & names, signal.SIGKILL if kill else program.stopped_by)
             if ending:
                 _, late = await asyncio.wait(ending, timeout=GRACE_S)
                 ending = list(late)
@@ -144,7 +147,7 @@ class Supervisor:
             os.close(writing)
         self.groups[program.name] = process.pid
         if self.stopping.is_set():
-            self._signal({program.name}, signal.SIGTERM)
+            self._signal({program.name}, program.stopped_by)
         pump = asyncio.create_task(self._pump(program.name, reading))
         code = await process.wait()
         # What the program started may outlive it, and may hold its output open.

@@ -6,10 +6,12 @@ from realtime.agent.facts import drawn_facts
 from realtime.agent.facts import same as same_fact
 from realtime.agent.protocols import (
     AgentSettings,
+    Attributed,
     Converser,
     Knowledge,
     KnownPassage,
     Link,
+    Message,
     ProviderError,
     Providers,
     Recollection,
@@ -23,11 +25,13 @@ from realtime.agent.speech_to_speech import SpeechToSpeechAgent
 __all__ = [
     "Agent",
     "AgentSettings",
+    "Attributed",
     "Converser",
     "Cue",
     "Knowledge",
     "KnownPassage",
     "Link",
+    "Message",
     "ProviderError",
     "Providers",
     "Recollection",

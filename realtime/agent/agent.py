@@ -70,7 +70,7 @@ class Agent:
     ) -> None:
         bare_mind = providers.language_model
         providers = instructed(providers, settings)
-        self._greeting = settings.greeting.strip()
+        self._greeting = settings.greeting.strip() if settings.resumed is None else ""
         self._providers = providers
         self._stage = stage
         self._clock = clock
@@ -78,7 +78,9 @@ class Agent:
         self._bearing = Bearing(stage)
         self._played = PlayedSound()
         self._dialogue = Dialogue(
-            (short_prompt if providers.small_model else system_prompt)(settings), providers.history_tokens
+            (short_prompt if providers.small_model else system_prompt)(settings),
+            providers.history_tokens,
+            settings.resumed,
         )
         self._notes = NoteTaker(self._dialogue, bare_mind, providers.language_model, self._tasks.spawn, clock)
         self._triggers = Triggers(settings.triggers)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from avatars.engine.gestures import GESTURES, Named
-from realtime.agent.protocols import AgentSettings, Attributed, Message
+from realtime.agent.protocols import AgentSettings, Attributed, Message, Recollection
 from realtime.agent.tokens import tokens_in
 
 PERSONA_LETTERS: Final = 4000
@@ -65,14 +65,14 @@ def short_prompt(settings: AgentSettings) -> str:
 class Dialogue:
     """The turns of one conversation, in memory only. history_tokens: how much of it a model is told again each turn.
 
-    notes: what is kept of turns that were folded.
+    notes: what is kept of turns that were folded. resumed: what was said before it began.
     """
 
-    def __init__(self, system: str, history_tokens: int) -> None:
-        self.notes = ""
+    def __init__(self, system: str, history_tokens: int, resumed: Recollection | None = None) -> None:
+        self.notes = resumed.notes if resumed else ""
         self._who = system
         self._budget = history_tokens
-        self._said: list[Message] = []
+        self._said: list[Message] = list(resumed.turns) if resumed else []
 
     def prompt(self, user_text: str | None = None, name: str = "") -> list[Message]:
         """The messages for a reply; `user_text` is what the user has just said but not yet been taken at.

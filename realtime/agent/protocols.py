@@ -244,7 +244,8 @@ class AgentSettings:
     longest_turn_s: a turn is ended by force after so long. tools: the names of those its owner switched on.
     links: what it may show. time_zone: the visitor's, as in "Europe/Berlin"; "" where it is not known.
     gestures: the recorded ones that its face has.
-    memories: what it knows of the visitor from earlier conversations.
+    memories: what it knows of the visitor from earlier conversations. resumed: what was said before in this one, on another
+    machine; then it does not greet.
     """
 
     persona: str = ""
@@ -262,6 +263,7 @@ class AgentSettings:
     time_zone: str = ""
     gestures: tuple[Named, ...] = ()
     memories: tuple[str, ...] = ()
+    resumed: Recollection | None = None
 
 
 class Converser(Protocol):

@@ -16,10 +16,11 @@ from realtime.agent import phrases
 from realtime.agent.agent import CHECK_EVERY_S, STARVED_AFTER_S, TEXT_LETTERS, Agent
 from realtime.agent.bearing import Bearing
 from realtime.agent.cues import Cue, Triggers
-from realtime.agent.dialogue import system_prompt
+from realtime.agent.dialogue import NOTES, system_prompt
 from realtime.agent.ears import Ears
 from realtime.agent.echo_guard import PlayedSound
 from realtime.agent.latency import TurnMarks
+from realtime.agent.notes import transcript
 from realtime.agent.parts import Parts
 from realtime.agent.protocols import (
     HEARING_RATE_HZ,
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 
 # So long an answer may take to begin, or to go on.
 SOUND_WITHIN_S: Final = 10.0
+RESUMED: Final = "The conversation goes on. Said so far:"
 # Sound that waits to be sent while the line is slow; more is dropped.
 WAITING_FRAMES: Final = 250
 LONGEST_ANSWER_S: Final = 180.0
@@ -152,7 +154,7 @@ class SpeechToSpeechAgent:
         self._calling: asyncio.Task[None] | None = None
         self._rounds = 0
         self._leaving = False
-        self._said: deque[Message] = deque(maxlen=TURNS_KEPT)
+        self._said: deque[Message] = deque(settings.resumed.turns if settings.resumed else (), TURNS_KEPT)
         self._open = self._started = self._closed = False
 
     # What the session calls
@@ -273,11 +275,19 @@ class SpeechToSpeechAgent:
 
     # The line
 
+    def _instructions(self) -> str:
+        """Who the model is, and what was said before it came."""
+        who, resumed = system_prompt(self._settings), self._settings.resumed
+        if resumed is None:
+            return who
+        notes = f"{NOTES} {resumed.notes}\n" if resumed.notes else ""
+        return f"{who}\n{notes}{RESUMED}\n{transcript(resumed.turns)}"
+
     async def _converse(self) -> None:
         try:
-            await self._line.open(system_prompt(self._settings), self._toolbox.functions())
+            await self._line.open(self._instructions(), self._toolbox.functions())
             self._open = True
-            if greeting := self._settings.greeting.strip():
+            if self._settings.resumed is None and (greeting := self._settings.greeting.strip()):
                 self._ask_to_speak(instructions=f'Greet the user with exactly these words and no others: "{greeting}"')
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_all())
@@ -470,9 +480,12 @@ class SpeechToSpeechAgent:
         begun = self._open
         self._cut()
         self._open = False
+        resumed = None if begun else self._settings.resumed
+        if resumed is not None:
+            self._said.clear()
         greeting = phrases.LINE_LOST.spoken if begun else self._settings.greeting
         self._stage.send(phrases.LINE_LOST.notice())
-        settings = replace(self._settings, greeting=greeting)
+        settings = replace(self._settings, greeting=greeting, resumed=resumed)
         self._stand_in = Agent(settings, self._providers, self._stage, clock=self._clock, turns=self._turn)
         await self._stand_in.start()
         self._stand_in.push_to_talk(self._turn_taking.by_hand)

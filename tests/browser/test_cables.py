@@ -47,7 +47,10 @@ def test_a_closed_tab_ends_its_session(product: Product) -> None:
 def test_a_dead_media_worker_is_told_and_replaced(product: Product) -> None:
     with visitor(None) as page:
         talk(page, product, "Pluvio")
-        wait_for_state(page, "speaking")
+        wait_for_state(page, "listening")
+        greeting = spoken_by_the_avatar(page)[0]
+        # What was said is given to the page every two seconds.
+        page.wait_for_timeout(2_500)
         product.kill("mediaworker")
         wait_until(page, "window.parlo.phase === 'reconnecting'", 5_000)
         expect(page.locator("#notice-words")).not_to_be_empty()
@@ -58,12 +61,22 @@ def test_a_dead_media_worker_is_told_and_replaced(product: Product) -> None:
             page.click("#talk")
         wait_until_back(page)
         ask(page, "Are you there again?")
+        # The conversation went on: nobody was greeted a second time.
+        assert spoken_by_the_avatar(page).count(greeting) == 1
         page.click("#hangup")
     # The books are closed when the worker was missed twice, ten seconds apart.
     deadline = time.monotonic() + 45
     while ("ended", "worker_lost") not in product.sessions() and time.monotonic() < deadline:
         time.sleep(1)
     assert ("ended", "worker_lost") in product.sessions()
+
+
+def spoken_by_the_avatar(page: Page) -> list[str]:
+    """Its lines, as the page got them whole."""
+    lines: list[str] = page.evaluate(
+        "window.parlo.events.filter((e) => e.type === 'caption' && e.who === 'avatar' && e.final).map((e) => e.text)"
+    )
+    return lines
 
 
 def test_the_conversation_outlives_the_web_process(product: Product) -> None:

@@ -27,14 +27,16 @@ from realtime.agent import Cue, Providers, SaidBy, Trigger
 from realtime.live import LiveSession, live_sessions
 from realtime.models import Acquaintance, Memory
 from realtime.models import Session as SessionRow
-from realtime.placement import live_workers
+from realtime.placement import WorkerRecord, live_workers
 from realtime.rtc import offer_loopback
 from realtime.rtc.forwarder import GONE as GONE_WITH_VIEWERS
+from realtime.slip import Bearer, read_slip
 from realtime.worker import (
     FACE_BROKEN,
     FULL,
     GONE,
     HUNG_UP,
+    LOOK_AROUND_S,
     ROOM_CLOSED,
     STOPPING,
     WATCH_ONLY,
@@ -422,6 +424,73 @@ async def test_a_worker_that_is_stopped_tells_its_pages_and_books_them(mona: Ava
         assert (await page.row()).reason == "stopped"
     assert await UsageEntry.objects.acount() == 4
     await browser.close()
+
+
+async def test_a_conversation_goes_on_at_another_worker(mona: Avatar) -> None:
+    async with working() as first:
+        page = Page(first, mona.code)
+        await page.open()
+        browser = await page.call()
+        browser.say(type="hello")
+        await browser.until(lambda b: b.of_type("state"))
+        browser.say(type="text", text="My name is Zoë.")
+        await browser.until(lambda b: any("My name is Zoë." in unsealed(e["slip"], mona) for e in b.of_type("slip")))
+        slip = browser.of_type("slip")[-1]["slip"]
+    await browser.close()
+    assert (await page.hear("refused"))["code"] == "worker_lost"
+    async with working() as second:
+        page = Page(second, mona.code)
+        await page.say("open", avatar=mona.code, user=None, again=False, slip=slip)
+        await page.hear("opened")
+        (session,) = second.sessions.values()
+        assert "My name is Zoë." in [turn["content"] for turn in session.agent.recollection().turns]
+        browser = await page.call()
+        browser.say(type="hello")
+        await browser.until(lambda b: b.of_type("state"))
+        browser.say(type="text", text="What is it?")
+        await browser.until(lambda b: any(e["final"] and e["who"] == "avatar" for e in b.of_type("caption")))
+        # It does not greet as if they had just met.
+        assert [e["text"] for e in browser.of_type("caption") if e["final"]] == ["What is it?", "Very well."]
+        await browser.close()
+
+
+def unsealed(slip: str, avatar: Avatar) -> list[str]:
+    read = read_slip(slip, Bearer(avatar.code, None))
+    return [str(turn["content"]) for turn in read.turns] if read else []
+
+
+@pytest.mark.parametrize("relieved", [True, False])
+async def test_a_worker_that_is_drained_finishes_what_it_says_where_another_can_take_over(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch, relieved: bool
+) -> None:
+    other = WorkerRecord("another", "media.another", 3, 0)
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        (session,) = worker.sessions.values()
+        monkeypatch.setattr("realtime.worker.live_workers", lambda: [other] if relieved else [])
+        monkeypatch.setattr(type(session.stage), "state", "speaking")
+        worker.drain()
+        if relieved:
+            await asyncio.sleep(3 * LOOK_AROUND_S)
+            assert worker.sessions
+            late = Page(worker, mona.code)
+            await late.say("open", avatar=mona.code, user=None, again=False)
+            assert (await late.hear("refused"))["code"] == "full"
+            monkeypatch.setattr(type(session.stage), "state", "idle")
+        assert (await page.hear("refused"))["message"] == STOPPING
+
+
+async def test_a_worker_that_is_told_twice_ends_at_once(mona: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        (session,) = worker.sessions.values()
+        monkeypatch.setattr("realtime.worker.live_workers", lambda: [WorkerRecord("another", "media.another", 3, 0)])
+        monkeypatch.setattr(type(session.stage), "state", "speaking")
+        worker.drain()
+        worker.drain()
+        assert (await page.hear("refused"))["message"] == STOPPING
 
 
 async def test_a_worker_whose_hearing_fails_for_a_moment_hears_again(

@@ -14,16 +14,16 @@ class SealBroken(Exception):
     """What was sealed cannot be opened: the secret key has changed. The text is a sentence."""
 
 
-def _box() -> MultiFernet:
-    """The newest key seals; all of them open."""
+def box(purpose: bytes = PURPOSE) -> MultiFernet:
+    """What seals and opens for one purpose, and nothing of another's. The newest key seals; all of them open."""
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    keys = (hmac.digest(secret.encode(), PURPOSE, "sha256") for secret in secrets)
+    keys = (hmac.digest(secret.encode(), purpose, "sha256") for secret in secrets)
     return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
 
 
 def seal(text: str) -> str:
     """Return `text` sealed; "" stays ""."""
-    return _box().encrypt(text.encode()).decode() if text else ""
+    return box().encrypt(text.encode()).decode() if text else ""
 
 
 def unseal(sealed: str) -> str:
@@ -31,7 +31,7 @@ def unseal(sealed: str) -> str:
     if not sealed:
         return ""
     try:
-        return _box().decrypt(sealed.encode()).decode()
+        return box().decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise SealBroken(
             "The stored key cannot be read any more, because SECRET_KEY changed. Enter it again."

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--capacity", type=int, default=settings.MEDIA_WORKER_CAPACITY)
 
     def handle(self, *, capacity: int, **options: Any) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serve until SIGINT, or SIGTERM and what is being said has been said."""
         # The sessions are the parallelism.
         cv2.setNumThreads(1)
         offer_loopback(always=settings.ICE_LOOPBACK)
@@ -49,8 +49,8 @@ class Command(BaseCommand):
             gc.freeze()
             worker = MediaWorker(providers, capacity, choice)
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, worker.stop)
+            loop.add_signal_handler(signal.SIGTERM, worker.drain)
+            loop.add_signal_handler(signal.SIGINT, worker.stop)
             self.stdout.write(f"The media worker is ready for {capacity} conversations.")
             await worker.run()
             await tasks.cancel()

@@ -60,13 +60,16 @@ export class Conversation extends EventTarget {
   reset() {
     this.blocked = false; // whether the network, rather than the server, was what failed last
     this.token = null;
+    this.slip = ""; // what was said, sealed: another machine of the server goes on with it
     this.attempts = 0;
     this.wasLive = false;
   }
 
-  /** Connect. `microphone` resolves when the microphone is there or known not to come. */
+  /** Connect. `microphone` resolves when the microphone is there or known not to come. What was cut off goes on. */
   start(microphone) {
+    const { phase, token, slip } = this;
     this.reset();
+    if (phase === PHASE.FAILED) Object.assign(this, { token, slip });
     this.microphone = microphone;
     this.enter(PHASE.CONNECTING, "");
     this.connect();
@@ -100,7 +103,7 @@ export class Conversation extends EventTarget {
 
   connect() {
     this.pictured = this.opened = this.greeted = false;
-    const signalling = (this.signalling = new Signalling(this.url, { token: this.token, introduction: this.introduction() }));
+    const signalling = (this.signalling = new Signalling(this.url, { token: this.token, slip: this.slip, introduction: this.introduction() }));
     const peer = (this.peer = new Peer());
     let network = {};
 
@@ -124,7 +127,10 @@ export class Conversation extends EventTarget {
 
     peer.addEventListener("candidate", ({ detail }) => signalling.candidate(detail.candidate));
     peer.addEventListener("stream", ({ detail }) => this.forward("stream", detail));
-    peer.addEventListener("message", ({ detail }) => this.forward("message", detail));
+    peer.addEventListener("message", ({ detail }) => {
+      if (detail.type === "slip") this.slip = detail.slip;
+      else this.forward("message", detail);
+    });
     peer.addEventListener("lost", ({ detail }) => this.unconnected(detail.reason));
     peer.addEventListener("open", () => {
       this.opened = true;

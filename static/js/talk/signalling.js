@@ -15,7 +15,7 @@ export const CLOSE = { FORBIDDEN: 4401, NOT_FOUND: 4404, TOO_MANY: 4429 };
  * the connection goes without having been closed here.
  */
 export class Signalling extends EventTarget {
-  constructor(url, { token = null, introduction = {}, pingMs = PING_MS } = {}) {
+  constructor(url, { token = null, slip = "", introduction = {}, pingMs = PING_MS } = {}) {
     super();
     this.open = true;
     this.unanswered = 0;
@@ -23,7 +23,7 @@ export class Signalling extends EventTarget {
     this.opening = setTimeout(() => this.lose(0), OPEN_LOST_MS);
     this.socket.addEventListener("open", () => {
       clearTimeout(this.opening);
-      this.send({ type: "join", token, ...introduction });
+      this.send({ type: "join", token, slip, ...introduction });
       this.timer = setInterval(() => this.ping(), pingMs);
     });
     this.socket.addEventListener("message", (event) => this.receive(event.data));
