@@ -50,7 +50,7 @@ def read_slip(slip: str, bearer: Bearer) -> Recollection | None:
         return None
     try:
         content: dict[str, Any] = json.loads(zlib.decompress(box(PURPOSE).decrypt(slip, LIFETIME_S)))
-    except (InvalidToken, ValueError):
+    except (InvalidToken, ValueError, zlib.error):
         return None
     if content["bearer"] != asdict(bearer):
         return None
