@@ -18,7 +18,7 @@ from benchmarks.measure import Spread, print_result
 from benchmarks.processes import Neighbours
 from benchmarks.product import MeasuredProduct, product
 from tests.agent.stub_server import stub_server
-from tests.browser.visitor import visitor, write_microphone
+from tests.browser.visitor import LOUDNESS, at_the_loudspeaker, visitor, write_microphone
 
 TIMES = 20
 WORDS = (
@@ -31,11 +31,9 @@ WORDS = (
 STYLES = ("man", "deep_man", "alto", "child")
 BEFORE_S = 18.0
 EVERY_S = 8.5
-LOUDNESS = (Path(__file__).resolve().parents[1] / "tests/browser/loudness.js").read_text(encoding="utf-8")
 # Of what is loudest, but for clicks: what counts as the visitor's voice, as the avatar's, and as all that is left of it.
 VISITOR_SHARE, VOICE_SHARE, SILENT_SHARE = 0.15, 0.2, 0.02
 WITHIN_MS = 1500.0
-PIECE_MS = 10.0
 
 
 def interruptions(times: int) -> list[NDArray[np.float32] | float]:
@@ -72,13 +70,6 @@ def interrupt(running: MeasuredProduct, times: int, folder: Path) -> dict[str, A
         "answers_after_the_last": still_answers,
         "neighbours_cores": neighbours_cores,
     }
-
-
-def at_the_loudspeaker(loudness: dict[str, Any]) -> NDArray[np.float64]:
-    """(n, 2): when each 10 ms of the avatar's sound have come out, in milliseconds, and how loud."""
-    avatar, volumes = np.array(loudness["avatar"]), np.array(loudness["volumes"])
-    played = volumes[np.searchsorted(volumes[:, 0], avatar[:, 0], "right") - 1, 1]
-    return np.column_stack([avatar[:, 0] + PIECE_MS + loudness["wayMs"], avatar[:, 1] * played])
 
 
 def reaction(visitor: NDArray[np.float64], avatar: NDArray[np.float64], events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ const [flashes, beeps, gaps, playouts] = [[], [], [], []];
 const listen = async (track) => {
   let [samples, quiet, late] = [0, 0, Infinity];
   const clocks = [];
-  for await (const piece of new MediaStreamTrackProcessor({ track }).readable) {
+  for await (const piece of new MediaStreamTrackProcessor({ track, maxBufferSize: 500 }).readable) {
     const { timestamp, sampleRate, numberOfFrames } = piece;
     const taken = timestamp / 1000;
     late = Math.min(late, performance.now() - taken);

@@ -12,7 +12,7 @@
   const listen = async (track, rows) => {
     // From the clock of the sound to the page's: as late as the piece that came soonest.
     let late = Infinity;
-    for await (const piece of new MediaStreamTrackProcessor({ track: track.clone() }).readable) {
+    for await (const piece of new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: 500 }).readable) {
       const wave = new Float32Array(piece.numberOfFrames);
       piece.copyTo(wave, { planeIndex: 0, format: "f32-planar" });
       const taken = piece.timestamp / 1000;

@@ -255,10 +255,10 @@ def test_the_avatar_lowers_its_voice_and_falls_silent_at_once(staged: Page) -> N
           window.parlo.video.addEventListener('volumechange', () => window.volumes.push(window.parlo.video.volume));
         }"""
     )
+    # By itself it is loud again: soon where it only yields, late where it was interrupted and nothing new is announced.
     for event, lowest in (("yield", 0.1), ("interrupted", 0)):
         staged.evaluate("(event) => window.fakeServer.say(event)", {"type": event, "turn": 1, "text": ""})
         wait_until(staged, f"window.volumes.includes({lowest})")
-        # By itself it is loud again, soon.
         wait_until(staged, "window.volumes.at(-1) === 1")
     staged.evaluate("window.fakeServer.say({type: 'interrupted', turn: 1, text: ''})")
     staged.evaluate("window.fakeServer.say({type: 'state', state: 'speaking'})")

@@ -34,36 +34,33 @@ RECORDER = """
     video.requestVideoFrameCallback(look);
   };
   video.requestVideoFrameCallback(look);
-  // Hands the sound on, 2048 samples at a time.
-  const TAP = `registerProcessor('tap', class extends AudioWorkletProcessor {
-    constructor() {
-      super();
-      this.samples = new Float32Array(2048);
-      this.filled = 0;
-    }
-    process([[input]]) {
-      if (this.filled === 0) this.at = currentTime;
-      this.samples.set(input ?? new Float32Array(128), this.filled);
-      this.filled += 128;
-      if (this.filled === 2048) {
-        this.port.postMessage({at: this.at, samples: this.samples.slice()});
-        this.filled = 0;
-      }
-      return true;
-    }
-  });`;
-  const context = new AudioContext({sampleRate: 16000});
+  // Taken where the element takes it out of the jitter buffer: a graph of Web Audio has a buffer before it, which grows.
   const chunks = [];
-  const offsets = [];
-  context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], {type: 'text/javascript'}))).then(() => {
-    const tap = new AudioWorkletNode(context, 'tap', {channelCount: 1, channelCountMode: 'explicit'});
-    tap.port.onmessage = ({data}) => {
-      chunks.push(data);
-      const {contextTime, performanceTime} = context.getOutputTimestamp();
-      if (performanceTime > 0) offsets.push(performanceTime - contextTime * 1000);
-    };
-    context.createMediaStreamSource(new MediaStream(video.srcObject.getAudioTracks())).connect(tap).connect(context.destination);
-  });
+  const starts = [];
+  let [late, heard, wayMs] = [Infinity, 0, 0];
+  const listen = async (track) => {
+    for await (const piece of new MediaStreamTrackProcessor({track, maxBufferSize: 500}).readable) {
+      const wave = new Float32Array(piece.numberOfFrames);
+      piece.copyTo(wave, {planeIndex: 0, format: 'f32-planar'});
+      const takenMs = piece.timestamp / 1000;
+      const every = piece.sampleRate / 16000;
+      piece.close();
+      if (!going) return;
+      late = Math.min(late, performance.now() - takenMs);
+      starts.push(takenMs - heard / 16);
+      chunks.push(Float32Array.from({length: wave.length / every}, (_, i) => {
+        let sum = 0;
+        for (let j = 0; j < every; j++) sum += wave[i * every + j];
+        return sum / every;
+      }));
+      heard += chunks.at(-1).length;
+    }
+  };
+  listen(video.srcObject.getAudioTracks()[0].clone());
+  setInterval(async () => {
+    const way = [...(await window.connections.at(-1).getStats()).values()].find(({type}) => type === 'media-playout');
+    if (way?.totalSamplesCount) wayMs = 1000 * way.totalPlayoutDelay / way.totalSamplesCount;
+  }, 1000);
   const base64 = (bytes) => {
     let text = '';
     for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
@@ -81,15 +78,14 @@ RECORDER = """
       const blob = await canvas.convertToBlob({type: 'image/jpeg', quality: 0.92});
       shown.push({ms, jpeg: base64(new Uint8Array(await blob.arrayBuffer()))});
     }
-    const offset = offsets.sort((a, b) => a - b)[offsets.length >> 1];
-    const samples = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.samples.length, 0));
+    const samples = new Float32Array(heard);
     let filled = 0;
     for (const chunk of chunks) {
-      samples.set(chunk.samples, filled);
-      filled += chunk.samples.length;
+      samples.set(chunk, filled);
+      filled += chunk.length;
     }
-    await context.close();
-    return {pictures: shown, soundStartMs: chunks[0].at * 1000 + offset, sound: base64(new Uint8Array(samples.buffer))};
+    const startMs = starts.sort((a, b) => a - b)[starts.length >> 1] + late + wayMs;
+    return {pictures: shown, soundStartMs: startMs, sound: base64(new Uint8Array(samples.buffer))};
   };
 }
 """
@@ -113,32 +109,9 @@ async () => {
 }
 """
 
-LEVELS = """
-() => {
-  const video = document.getElementById('avatar-video');
-  const context = new AudioContext();
-  const taps = {};
-  const tap = (name, stream) => {
-    const analyser = context.createAnalyser();
-    analyser.fftSize = 512;
-    context.createMediaStreamSource(stream).connect(analyser);
-    taps[name] = analyser;
-  };
-  tap('avatar', new MediaStream(video.srcObject.getAudioTracks()));
-  window.levels = [];
-  const sender = window.connections.at(-1).getSenders().find(({track}) => track?.kind === 'audio');
-  tap('visitor', new MediaStream([sender.track]));
-  const samples = new Float32Array(512);
-  setInterval(() => {
-    const row = {ms: performance.now()};
-    for (const [name, analyser] of Object.entries(taps)) {
-      analyser.getFloatTimeDomainData(samples);
-      row[name] = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
-    }
-    window.levels.push(row);
-  }, 10);
-}
-"""
+# Notes how loud the visitor and the avatar are.
+LOUDNESS = Path(__file__).with_name("loudness.js").read_text(encoding="utf-8")
+PIECE_MS = 10.0
 
 
 def chromium_path() -> str:
@@ -197,7 +170,7 @@ def visitor(
 ) -> Iterator[Page]:
     """A page of a fresh browser whose microphone plays the file once, then silence.
 
-    measuring: lets `RECORDER` and `LEVELS` look into the page with code of their own, which its policy forbids.
+    measuring: lets `RECORDER` and `LOUDNESS` look into the page with code of their own, which its policy forbids.
     inside: a command by which the browser is started. secure: an origin of plain http that may use the microphone all the same.
     """
     arguments = [
@@ -229,6 +202,13 @@ def visitor(
             yield context.new_page()
         finally:
             browser.close()
+
+
+def at_the_loudspeaker(loudness: dict[str, Any]) -> NDArray[np.float64]:
+    """(n, 2): when each 10 ms of the avatar's sound have come out, in milliseconds, and how loud; what `LOUDNESS` noted."""
+    avatar, volumes = np.array(loudness["avatar"]), np.array(loudness["volumes"])
+    played = volumes[np.searchsorted(volumes[:, 0], avatar[:, 0], "right") - 1, 1]
+    return np.column_stack([avatar[:, 0] + PIECE_MS + loudness["wayMs"], avatar[:, 1] * played])
 
 
 @dataclass(frozen=True)

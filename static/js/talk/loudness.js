@@ -5,7 +5,7 @@
 
 const LOWERED = 0.1;
 const YIELD_MS = 400; // by then it is known whether somebody speaks
-const HUSH_MS = 600; // by then nothing of what was interrupted is left on its way
+const HUSH_MS = 3000; // what comes next is announced, by the state of speaking; a server that forgets that is heard again after so long
 const STEP_MS = 10;
 
 export class Loudness {
