@@ -21,9 +21,10 @@ from django.utils import timezone
 from avatars.builds import enqueue, published_files, remove_files
 from avatars.knowledge.reading import recover_unread
 from avatars.making import Made, Refused, make
-from avatars.models import Avatar, Build
+from avatars.models import Avatar, Build, VoiceSample
 from avatars.progress import announce
 from avatars.recorded.recording import begin_again, recover_unmade
+from avatars.voice.taking import recover_untaken
 from webapp.usage.models import UsageEntry
 
 logger = structlog.get_logger(__name__)
@@ -154,6 +155,9 @@ def publish(build: Build, made: Made) -> None:
         build.save()
         _forget_older_sources(build)
         begin_again(avatar)
+        # It was of the old video.
+        for sample in VoiceSample.objects.filter(avatar=avatar):
+            sample.delete()
         UsageEntry.objects.create(
             kind=UsageEntry.Kind.BUILD,
             quantity=1,
@@ -217,5 +221,6 @@ def watch_for_interrupted(stop: threading.Event) -> None:
             recover_interrupted()
             recover_unread()
             recover_unmade()
+            recover_untaken()
         except Exception as error:
             logger.warning("Interrupted builds could not be looked for", reason=str(error))

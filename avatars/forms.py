@@ -337,6 +337,24 @@ class GestureClipForm(forms.Form):
         return given
 
 
+VOICE_CONSENT_TEXT: Final = (
+    "It is my own voice, or the person named here allowed me to keep a sample of theirs. "
+    "I can withdraw this at any time, and the sample is deleted."
+)
+
+
+class VoiceSampleForm(forms.Form):
+    """Whose voice is in the video, and the consent to keep a sample of it."""
+
+    speaker = forms.CharField(
+        label="Who is speaking", max_length=60, error_messages={"required": "Say whose voice it is."}
+    )
+    consent = forms.BooleanField(
+        label=VOICE_CONSENT_TEXT,
+        error_messages={"required": "Tick the box: without this consent no voice is kept."},
+    )
+
+
 class DocumentForm(forms.Form):
     """A file to know from."""
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 
 from avatars.codes import CODE_LENGTH, CODE_PATTERN, new_code
@@ -36,6 +37,11 @@ def _knowledge_file(document: Document, filename: str) -> str:
 def _gesture_file(clip: GestureClip, filename: str) -> str:
     """Name an uploaded clip, or the film of its gesture."""
     return f"gestures/{clip.avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
+
+
+def _voice_file(sample: VoiceSample, filename: str) -> str:
+    """Name a voice sample."""
+    return f"voices/{sample.avatar.code}/{uuid4().hex}{PurePath(filename).suffix}"
 
 
 class AvatarQuerySet(models.QuerySet["Avatar"]):
@@ -214,8 +220,23 @@ class Avatar(models.Model):
     @property
     def from_video(self) -> bool:
         """Whether it moves as the person in a video does, and so can have recorded gestures."""
+        return (self._ready_report or {}).get("source_kind") == "video"
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether it is from a video with sound in it."""
+        return self.from_video and bool((self._ready_report or {}).get("measures", {}).get("has_sound"))
+
+    @property
+    def video(self) -> FieldFile | None:
+        """The video that it is from, where that is still kept."""
         build = self.builds.filter(state=Build.State.READY).first()
-        return build is not None and (build.report or {}).get("source_kind") == "video"
+        return build.source if build is not None and build.source and self.from_video else None
+
+    @property
+    def _ready_report(self) -> dict[str, Any] | None:
+        build = self.builds.filter(state=Build.State.READY).first()
+        return None if build is None else build.report
 
     @property
     def state_sentence(self) -> str:
@@ -350,6 +371,29 @@ class GestureClip(models.Model):
             return ""
         address = reverse("studio_gesture_preview", args=[self.avatar.code, self.pk])
         return f"{address}?v={PurePath(self.preview.name).stem[:12]}"
+
+
+class VoiceSample(models.Model):
+    """Clear speech from an avatar's video, kept because its creator asked for it. At most one."""
+
+    class State(models.TextChoices):
+        """How far it has been taken."""
+
+        WAITING = "waiting", "Being taken"
+        READY = "ready", "Kept"
+        FAILED = "failed", "Could not be taken"
+
+    avatar = models.OneToOneField(Avatar, on_delete=models.CASCADE, related_name="voice_sample")
+    speaker = models.CharField(max_length=60)
+    file = models.FileField(upload_to=_voice_file, blank=True)
+    seconds = models.FloatField(default=0.0)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    message = models.CharField(max_length=300, blank=True)
+    consent_at = models.DateTimeField()
+    consent_text = models.TextField()
+
+    def __str__(self) -> str:
+        return f"voice of {self.speaker}"
 
 
 class GestureTrigger(models.Model):

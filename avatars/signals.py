@@ -6,7 +6,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from avatars.builds import published_files, remove_files
-from avatars.models import Avatar, Build, Document, GestureClip
+from avatars.models import Avatar, Build, Document, GestureClip, VoiceSample
 
 
 @receiver(post_delete, sender=Avatar)
@@ -32,3 +32,10 @@ def remove_document_file(instance: Document, **_: Any) -> None:
 def remove_gesture_files(instance: GestureClip, **_: Any) -> None:
     """Remove a clip and the film of its gesture."""
     remove_files([file.name for file in (instance.file, instance.preview) if file.name])
+
+
+@receiver(post_delete, sender=VoiceSample)
+def remove_voice_file(instance: VoiceSample, **_: Any) -> None:
+    """Remove a sample whose consent was withdrawn, or whose avatar is gone."""
+    if instance.file.name:
+        remove_files([instance.file.name])

@@ -20,6 +20,14 @@ def record_gesture_task(clip_id: int) -> None:
 
 
 @task()
+def take_voice_task(sample_id: int) -> None:
+    """Take one voice sample."""
+    from avatars.voice.taking import take
+
+    take(sample_id)
+
+
+@task()
 def read_document_task(document_id: int) -> None:
     """Read one document."""
     from avatars.knowledge.reading import read_document

@@ -5,6 +5,7 @@ from django.urls import path
 from avatars import studio, views
 from avatars.knowledge import pages
 from avatars.recorded import pages as recorded
+from avatars.voice import pages as voice
 
 urlpatterns = [
     path("", views.gallery, name="gallery"),
@@ -27,5 +28,9 @@ urlpatterns = [
     path("studio/<str:code>/gestures/list/", recorded.clips, name="studio_gesture_clips"),
     path("studio/<str:code>/gestures/<int:number>/preview.mp4", recorded.preview, name="studio_gesture_preview"),
     path("studio/<str:code>/gestures/<int:number>/delete/", recorded.delete, name="studio_gesture_delete"),
+    path("studio/<str:code>/voice/", voice.voice, name="studio_voice"),
+    path("studio/<str:code>/voice/sample/", voice.sample, name="studio_voice_sample"),
+    path("studio/<str:code>/voice/sample.wav", voice.sound, name="studio_voice_sound"),
+    path("studio/<str:code>/voice/withdraw/", voice.withdraw, name="studio_voice_withdraw"),
     path("studio/<str:code>/download/", studio.download, name="studio_download"),
 ]

@@ -60,6 +60,7 @@ class Clip:
 
     width, height: of its pictures, upright, with square pixels. seconds: its length, 0 where the file does not say.
     rate_hz: of the pictures that `pictures` yields: every `every`th of the file. least_s, most_s: how long it may last.
+    sounds: whether there is sound in it, which is not opened here.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Clip:
     every: int
     least_s: float = SECONDS_MIN
     most_s: float = SECONDS_MAX
+    sounds: bool = False
 
     def pictures(self, first: int = 0, last: int | None = None, *, side_px: int = 0) -> Iterator[tuple[float, Picture]]:
         """Yield time in seconds and (height, width, 3) uint8 BGR of the pictures `first` to `last`, both included.
@@ -143,6 +145,7 @@ def open_clip(path: Path, *, least_s: float = SECONDS_MIN, most_s: float = SECON
         first = next(container.decode(stream), None)
         if first is None:
             raise BuildRefused("damaged", _DAMAGED)
+        sounds = bool(container.streams.audio)
         aspect = float(stream.sample_aspect_ratio or 1) or 1.0
     width, height = round(context.width * aspect) if 0.25 < aspect < 4 else context.width, context.height
     if first.rotation % 180:
@@ -152,7 +155,7 @@ def open_clip(path: Path, *, least_s: float = SECONDS_MIN, most_s: float = SECON
         raise BuildRefused(
             "too_few_frames", f"This video has only {rate_hz:.0f} pictures a second. Use one with 24 or more."
         )
-    return Clip(path, form, context.name, width, height, seconds, rate_hz / every, every, least_s, most_s)
+    return Clip(path, form, context.name, width, height, seconds, rate_hz / every, every, least_s, most_s, sounds)
 
 
 def _check_length(seconds: float, least_s: float, most_s: float) -> None:

@@ -104,6 +104,7 @@ def draft_moving(
         "loop_s": round(loop.count / 25, 2),
         "loop_from_s": round(float(track.times_s[stretch.first]), 2),
         "loop_seam": round(seam.ratio, 2),
+        "has_sound": clip.sounds,
         "own_teeth": teeth is not None,
         "mouth_db": [None if db is None else round(db, 2) for db in (inside.before_db, inside.after_db)],
         "mouth_share_laid_over": round(loop.patched, 3),

@@ -37,6 +37,7 @@ CODES = (
     "not_moving",
     "too_many",
     "bad_name",
+    "no_voice",
     "face_left",
     "other_person",
     "framing",

@@ -1,0 +1,1 @@
+"""A sample of the voice in an avatar's video, kept only with consent."""
