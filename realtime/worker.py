@@ -12,28 +12,14 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import numpy as np
 import structlog
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from avatars.engine.gestures import GESTURES
 from avatars.engine.performer import Activity, Mood
-from avatars.engine.recorded import RecordedGesture
-from avatars.models import Avatar, Passage
-from realtime.agent import (
-    AgentSettings,
-    Cue,
-    Knowledge,
-    KnownPassage,
-    Link,
-    Providers,
-    Recollection,
-    SaidBy,
-    Trigger,
-    WrittenPair,
-)
+from avatars.models import Avatar
+from realtime.agent import Providers
 from realtime.casting import Casting
 from realtime.forwarding import janus_server
 from realtime.frames import FrameThread
@@ -44,6 +30,7 @@ from realtime.memory import Recollector, remembered
 from realtime.models import Session as SessionRow
 from realtime.placement import BEAT_S, Registration, WorkerRecord, live_workers
 from realtime.probes import Probes
+from realtime.role import agent_settings, temperament_of
 from realtime.rtc import ForwarderGone, OfferRefused, Unreachable
 from realtime.seat import Seat
 from realtime.session import Backstage, Session
@@ -472,65 +459,3 @@ class MediaWorker:
             await get_channel_layer().send(channel, {"type": kind, "session": session_id.hex, **values})
         except Exception as error:
             logger.warning("The page could not be told", message=kind, reason=str(error))
-
-
-def agent_settings(
-    avatar: Avatar,
-    *,
-    several: bool = False,
-    time_zone: str = "",
-    recorded: tuple[RecordedGesture, ...] = (),
-    memories: tuple[str, ...] = (),
-    resumed: Recollection | None = None,
-) -> AgentSettings:
-    """What the agent has to know of an avatar, whether it meets several people at once, and of a visitor.
-
-    time_zone: where they are. recorded: the gestures that its face has beside those of every face.
-    """
-    pairs = tuple(
-        WrittenPair(tuple(line.strip() for line in pair.questions.splitlines() if line.strip()), pair.answer)
-        for pair in avatar.pairs.all()
-    )
-    triggers = tuple(
-        Trigger(
-            tuple(trigger.words.splitlines()),
-            Cue(trigger.gesture, trigger.stop_on_user_speech, trigger.stop_on_agent_speech),
-            SaidBy(trigger.said_by),
-        )
-        for trigger in avatar.triggers.all()
-        # A recorded gesture may have been deleted since.
-        if trigger.gesture in GESTURES or trigger.gesture in {own.name for own in recorded}
-    )
-    known = knowledge_of(avatar)
-    return AgentSettings(
-        avatar.persona,
-        avatar.greeting,
-        avatar.voice,
-        avatar.name,
-        pairs,
-        triggers,
-        several,
-        known,
-        avatar.patience,
-        avatar.longest_turn_s,
-        avatar.tools,
-        tuple(Link(link.title, link.url) for link in avatar.links.all()),
-        time_zone,
-        recorded,
-        memories,
-        resumed,
-    )
-
-
-def knowledge_of(avatar: Avatar) -> Knowledge | None:
-    """What it knows from files, if anything."""
-    rows = list(Passage.objects.filter(document__avatar=avatar).select_related("document"))
-    if not rows:
-        return None
-    passages = tuple(KnownPassage(row.text, row.document.name, row.page, row.heading) for row in rows)
-    return Knowledge(passages, np.stack([np.frombuffer(row.meaning, "<f4") for row in rows]))
-
-
-def temperament_of(avatar: Avatar) -> Temperament:
-    """How its face is by nature."""
-    return Temperament(Mood(avatar.mood), avatar.idle_gestures)

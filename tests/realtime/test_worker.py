@@ -28,6 +28,7 @@ from realtime.live import LiveSession, live_sessions
 from realtime.models import Acquaintance, Memory
 from realtime.models import Session as SessionRow
 from realtime.placement import WorkerRecord, live_workers
+from realtime.role import agent_settings
 from realtime.rtc import offer_loopback
 from realtime.rtc.forwarder import GONE as GONE_WITH_VIEWERS
 from realtime.slip import Bearer, read_slip
@@ -41,7 +42,6 @@ from realtime.worker import (
     STOPPING,
     WATCH_ONLY,
     MediaWorker,
-    agent_settings,
 )
 from tests.agent.fakes import FakeLanguageModel, FakeSpeechToText, FakeVoice, FakeVoiceActivity
 from tests.imx.conftest import manifest_of

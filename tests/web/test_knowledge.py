@@ -17,7 +17,7 @@ from avatars.knowledge.decoding import KnowledgeRefused, pages_of
 from avatars.knowledge.passages import LONGEST_LETTERS, cut, sentences
 from avatars.knowledge.reading import STALE_AFTER, read_document, recover_unread
 from avatars.models import Avatar, Document, Passage
-from realtime.worker import agent_settings
+from realtime.role import agent_settings
 from tests.documents import pdf
 
 HOURS = "We are open Tuesday to Sunday from ten to six."

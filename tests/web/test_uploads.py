@@ -14,7 +14,7 @@ from avatars.forms import CONSENT_TEXT, POINT_NAMES
 from avatars.models import Avatar, Build
 from realtime.agent import AgentSettings, Link
 from realtime.agent.tools import toolbox_for
-from realtime.worker import agent_settings
+from realtime.role import agent_settings
 from webapp.providers.endpoint import Endpoint
 from webapp.providers.refusals import note_refusal
 
