@@ -98,6 +98,34 @@ async def test_what_goes_wrong_is_told_in_words_without_addresses(server: Stub, 
     assert "127.0.0.1" not in str(caught.value)
 
 
+async def test_words_that_nobody_wants_any_more_are_heard_to_their_end(server: Stub) -> None:
+    server.transcript = "Hello."
+    ears, sound = OpenAiSpeechToText(Endpoint(server.url, "m")), np.zeros(1600, np.float32)
+    create, may_hear, heard = ears._client.audio.transcriptions.create, asyncio.Event(), []
+
+    async def slow(**request: Any) -> Any:
+        await may_hear.wait()
+        heard.append(await create(**request))
+        return heard[-1]
+
+    ears._client.audio.transcriptions.create = slow  # type: ignore[method-assign, assignment]
+    unwanted = asyncio.create_task(ears.transcribe(sound))
+    await asyncio.sleep(0.01)
+    unwanted.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await unwanted
+    may_hear.set()
+    assert await ears.transcribe(sound) == "Hello."
+    await asyncio.gather(*ears._asking)
+    assert len(heard) == 2
+    may_hear.clear()
+    wanted = asyncio.create_task(ears.transcribe(sound))
+    await asyncio.sleep(0.01)
+    await ears.close()
+    with pytest.raises(asyncio.CancelledError):
+        await wanted
+
+
 async def test_nobody_answers() -> None:
     with pytest.raises(ProviderError, match="STT_URL"):
         await OpenAiSpeechToText(Endpoint("http://127.0.0.1:9/v1", "m", address="STT_URL")).transcribe(

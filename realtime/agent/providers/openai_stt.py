@@ -1,5 +1,6 @@
 """Speech to text behind an OpenAI-compatible address."""
 
+import asyncio
 import io
 import wave
 from typing import Final
@@ -31,13 +32,27 @@ class OpenAiSpeechToText:
     def __init__(self, endpoint: Endpoint) -> None:
         self._client = client(endpoint)
         self._endpoint = endpoint
+        self._asking: set[asyncio.Task[str]] = set()
 
     async def close(self) -> None:
         """Let go of its connections."""
+        for asking in self._asking:
+            asking.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
         await self._client.close()
 
     async def transcribe(self, samples: Samples) -> str:
-        """The words in (n,) samples at 16 kHz."""
+        """The words in (n,) samples at 16 kHz.
+
+        Cancelled, the request comes to its end all the same: broken off it would take its connection with it, and the next
+        words, which are the ones that count, would wait for a new one.
+        """
+        asking = asyncio.create_task(self._transcribe(samples))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        return await asyncio.shield(asking)
+
+    async def _transcribe(self, samples: Samples) -> str:
         with told(WHAT, self._endpoint):
             # Servers tell the format by the name's ending.
             answer = await self._client.audio.transcriptions.create(

@@ -15,6 +15,8 @@ from webapp.providers.endpoint import Endpoint
 
 TIMEOUT_S: Final = 30.0
 CONNECT_WITHIN_S: Final = 5.0
+# A new connection takes two or three ways there and back, and between two turns more than the usual five seconds pass.
+LIMITS: Final = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60.0)
 # No honest answer to one sentence is longer.
 LARGEST_ANSWER_BYTES: Final = 32 * 1024 * 1024
 
@@ -61,7 +63,7 @@ class Transport(httpx2.AsyncHTTPTransport):
     """
 
     def __init__(self, *, public_only: bool) -> None:
-        super().__init__()
+        super().__init__(limits=LIMITS)
         self._public_only = public_only
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
