@@ -5,7 +5,7 @@ on a man talking and listening, the head's at about 60 % of his, because the rel
 """
 
 from dataclasses import dataclass, field
-from math import exp, log, pi, sqrt, tanh
+from math import exp, floor, log, pi, sqrt, tanh
 from typing import Final
 
 import numpy as np
@@ -160,7 +160,9 @@ class Blinks:
 
     @staticmethod
     def _curve(at: float) -> float:
-        return float(np.interp(at, np.arange(-1, len(BLINK) + 1), (0.0, *BLINK, 0.0)))
+        before, share = floor(at), at - floor(at)
+        closures = [BLINK[frame] if 0 <= frame < len(BLINK) else 0.0 for frame in (before, before + 1)]
+        return closures[0] * (1 - share) + closures[1] * share
 
     def _interval(self) -> int:
         seconds = exp(log(BLINK_MEDIAN_S) + BLINK_SPREAD * float(self.rng.standard_normal()))

@@ -89,6 +89,7 @@ class Hearing:
         self._duration = 20 * MILLISECOND
         self._quiet = 0
         self._held: deque[Came] = deque()
+        self._passed = 0
 
     def push(
         self, sequence: int, time: int, payload: bytes, below_db: int | None = None
@@ -100,12 +101,15 @@ class Hearing:
         for came in self._order.push(sequence, time, payload, self._duration, below_db):
             self._quiet = self._quiet + 1 if came.below_db is not None and came.below_db >= QUIET_DB else 0
             self._held.append(came)
-            if self._quiet <= QUIET_AFTER_PACKETS:
-                while self._held:
-                    yield from self._sound(self._held.popleft())
-            elif len(self._held) > HELD_PACKETS:
-                passed = self._held.popleft()
-                yield np.zeros((passed.missing + self._duration) * self._rate_hz // RTP_AUDIO_HZ, np.float32)
+            heard = self._quiet <= QUIET_AFTER_PACKETS
+            if not heard and len(self._held) > HELD_PACKETS:
+                self._passed += self._held.popleft().missing + self._duration
+            # Several at once: each time that somebody is told of it costs more than what is told.
+            if self._passed >= (1 if heard else HELD_PACKETS * self._duration):
+                yield np.zeros(self._passed * self._rate_hz // RTP_AUDIO_HZ, np.float32)
+                self._passed = 0
+            while heard and self._held:
+                yield from self._sound(self._held.popleft())
 
     def _sound(self, came: Came) -> Iterator[NDArray[np.float32]]:
         """What a packet holds, after what is missing before it."""

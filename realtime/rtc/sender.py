@@ -29,6 +29,24 @@ def send_packets(transceiver: RTCRtpTransceiver, track: FaceTrack | VoiceTrack) 
     transceiver._RTCRtpTransceiver__sender = PacketSender(transceiver.sender, track)  # type: ignore[attr-defined]
 
 
+class Headers:
+    """The header extensions of a stream: always the same, but for the time of sending where that was agreed on."""
+
+    def __init__(self, parameters: RTCRtpSendParameters) -> None:
+        known = rtp.HeaderExtensionsMap()
+        known.configure(parameters)
+        some = 0xA5C3E1
+        self._profile, value = known.set(rtp.HeaderExtensions(mid=parameters.muxId, abs_send_time=some))
+        self._before, self._timed, self._after = value.partition(some.to_bytes(3, "big"))
+
+    def at(self, now_ntp: int) -> tuple[int, bytes]:
+        """Profile and value for packets that are sent now, in NTP's units."""
+        if not self._timed:
+            return self._profile, self._before
+        # Of the 64 bits, six of the seconds and eighteen behind the point.
+        return self._profile, self._before + (now_ntp >> 14 & 0xFFFFFF).to_bytes(3, "big") + self._after
+
+
 class PacketSender(RTCRtpSender):
     """Takes the place of the library's sender, under the same number."""
 
@@ -38,8 +56,8 @@ class PacketSender(RTCRtpSender):
         self._line = track
         self._stream: RtpStream | None = None
         self._clock_hz = 0
-        self._mid = ""
-        self._extensions = rtp.HeaderExtensionsMap()
+        self._ticks: int | None = None
+        self._headers = Headers(RTCRtpSendParameters())
 
     async def send(self, parameters: RTCRtpSendParameters) -> None:
         """Begin, as agreed."""
@@ -53,8 +71,7 @@ class PacketSender(RTCRtpSender):
             self._stream = RtpStream(
                 self._ssrc, codec.payloadType, None if repeats is None else Repeats(self._rtx_ssrc, repeats)
             )
-            self._clock_hz, self._mid = codec.clockRate, parameters.muxId
-            self._extensions.configure(parameters)
+            self._clock_hz, self._headers = codec.clockRate, Headers(parameters)
         await super().send(parameters)
 
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
@@ -71,11 +88,12 @@ class PacketSender(RTCRtpSender):
         if stream is None or not self._enabled or packet.pts is None or isinstance(packet, av.VideoFrame):
             return
         now_ntp = ntp(time.time())
-        position = packet.pts * self._clock_hz * packet.time_base.numerator // packet.time_base.denominator
+        if self._ticks is None:
+            # The same for all packets of a track.
+            self._ticks = int(self._clock_hz * packet.time_base)
+        position = packet.pts * self._ticks
         payloads = h264.payloads(bytes(packet)) if self.kind == "video" else [bytes(packet)]
-        extensions = rtp.HeaderExtensions(mid=self._mid, abs_send_time=(now_ntp >> 14) & 0xFFFFFF)
-        for made in stream.make(payloads, position, self._extensions.set(extensions)):
-            self._send_packet(made)
+        self._send_packets(stream.make(payloads, position, self._headers.at(now_ntp)))
         # For the library's sender reports, by which browsers bring picture and sound together.
         private: Any = self
         private._RTCRtpSender__ntp_timestamp = now_ntp
@@ -83,16 +101,19 @@ class PacketSender(RTCRtpSender):
         private._RTCRtpSender__packet_count = stream.packets
         private._RTCRtpSender__octet_count = stream.octets
 
-    def _send_packet(self, packet: bytes) -> None:
-        """Encrypt a packet and send it where the connection was made; what cannot be sent is lost."""
+    def _send_packets(self, packets: list[bytes]) -> None:
+        """Encrypt packets and send them where the connection was made; what cannot be sent is lost."""
         dtls: Any = self.transport
         pair = dtls.transport._connection._nominated.get(COMPONENT)
-        if pair is not None and dtls._state is State.CONNECTED:
-            pair.protocol.transport.sendto(dtls._tx_srtp.protect(packet), pair.remote_addr)
+        if pair is None or dtls._state is not State.CONNECTED:
+            return
+        protect, send, address = dtls._tx_srtp.protect, pair.protocol.transport.sendto, pair.remote_addr
+        for packet in packets:
+            send(protect(packet), address)
 
     async def _retransmit(self, sequence_number: int) -> None:
         """Send a packet again that the browser misses."""
         if self._stream is None or (packet := self._stream.again(sequence_number)) is None:
             await super()._retransmit(sequence_number)
         else:
-            self._send_packet(packet)
+            self._send_packets([packet])

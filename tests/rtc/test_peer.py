@@ -223,10 +223,10 @@ async def test_a_lost_picture_is_made_good_by_a_key_frame() -> None:
         video = next(t for t in call.peer._connection.getTransceivers() if t.kind == "video")
         encode = call.outlet._face_encoder.encode  # type: ignore[union-attr]
 
-        def watched(picture: Any, index: int, *, key: bool = False) -> Any:
+        def watched(picture: Any, index: int, *, key: bool = False, unchanged: bool = False) -> Any:
             if key:
                 loop.call_soon_threadsafe(asked.set)
-            return encode(picture, index, key=key)
+            return encode(picture, index, key=key, unchanged=unchanged)
 
         call.outlet._face_encoder.encode = watched  # type: ignore[union-attr, method-assign]
         receiver = next(t.receiver for t in call.browser.connection.getTransceivers() if t.kind == "video")

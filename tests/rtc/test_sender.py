@@ -2,11 +2,17 @@
 
 import asyncio
 
+import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, rtp
+from aiortc.clock import current_ntp_time
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpSendParameters
 from aiortc.rtcrtpsender import RTCRtpSender
 
-from realtime.rtc.sender import PacketSender
+from realtime.rtc.sender import Headers, PacketSender
 from tests.rtc.test_peer import Call, calling
+
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+SENT = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
 
 def sender_of(call: Call, kind: str) -> PacketSender:
@@ -27,6 +33,21 @@ async def test_the_library_keeps_what_is_relied_on() -> None:
     await connection.close()
 
 
+@pytest.mark.parametrize("ids", [{MID: 1, SENT: 3}, {SENT: 3}, {MID: 1}, {MID: 1, SENT: 20}, {}])
+def test_headers_say_what_was_agreed_on(ids: dict[str, int]) -> None:
+    parameters = RTCRtpSendParameters(
+        headerExtensions=[RTCRtpHeaderExtensionParameters(id=number, uri=uri) for uri, number in ids.items()],
+        muxId="0",
+    )
+    known = rtp.HeaderExtensionsMap()
+    known.configure(parameters)
+    headers = Headers(parameters)
+    for now_ntp in (0, current_ntp_time()):
+        found = known.get(*headers.at(now_ntp))
+        assert found.mid == ("0" if MID in ids else None)
+        assert found.abs_send_time == (now_ntp >> 14 & 0xFFFFFF if SENT in ids else None)
+
+
 async def test_a_lost_packet_is_sent_again_and_a_lost_picture_made_anew() -> None:
     async with calling() as call:
         await call.connect()
@@ -34,8 +55,8 @@ async def test_a_lost_packet_is_sent_again_and_a_lost_picture_made_anew() -> Non
         await call.browser.until(lambda b: len(b.pictures) >= 5)
         sender = sender_of(call, "video")
         again: list[bytes] = []
-        send = sender._send_packet
-        sender._send_packet = lambda packet: (again.append(packet), send(packet))[1]  # type: ignore[method-assign]
+        send = sender._send_packets
+        sender._send_packets = lambda packets: (again.extend(packets), send(packets))[1]  # type: ignore[method-assign]
         assert sender._stream is not None
         lost = (sender._stream._sequence - 1) & 0xFFFF
         await sender._handle_rtcp_packet(
