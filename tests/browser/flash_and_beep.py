@@ -62,6 +62,8 @@ class FlashAndBeep:
         self._random = np.random.default_rng(11)
         self._picture = np.zeros((SIZE[1] * 3 // 2, SIZE[0]), np.uint8)
         self._next = FRAME_RATE_HZ
+        self._lit = False
+        self.rung_changes = 0
         time_s = np.arange(LIT_FRAMES * SAMPLES_PER_FRAME) / SAMPLE_RATE_HZ
         self._beep = (16_000 * np.cos(2 * np.pi * BEEP_HZ * time_s)).astype(np.int16)
 
@@ -72,9 +74,15 @@ class FlashAndBeep:
         if tick.index >= self._next + LIT_FRAMES:
             self._next = tick.index + int(self._random.integers(*GAP_FRAMES))
         at = tick.index - self._next
-        np.copyto(self._picture, self._performer.next(draw=tick.picture).picture)
+        take = self._performer.next(draw=tick.picture)
+        np.copyto(self._picture, take.picture)
         self._picture[SQUARE, SQUARE] = WHITE if at >= 0 else BLACK
-        self.outlet.feed(tick, self._picture, self._sound(at))
+        unchanged = take.unchanged and self._lit is (at >= 0)
+        rate_kbit_s = self.outlet.rate_kbit_s
+        self.outlet.feed(tick, self._picture, self._sound(at), unchanged=unchanged)
+        self.rung_changes += self.outlet.rate_kbit_s != rate_kbit_s
+        # What was not to be drawn was not sent either.
+        self._lit = at >= 0 if tick.picture else self._lit
 
     def failed(self, error: Exception) -> None:
         """Nothing more is seen; the visitor will say so."""
@@ -145,6 +153,11 @@ class Studio:
         self._thread.join(5)
         self._loop.close()
 
+    @property
+    def rung_changes(self) -> int:
+        """How often the picture's cap on bits has changed, and a key frame was due to that."""
+        return sum(call.show.rung_changes for call in self._calls)
+
     async def _answer(self, sdp: str) -> str:
         call = _Call(self._rig, self.frames)
         self._calls.append(call)
@@ -212,8 +225,8 @@ def rig(folder: Path) -> Rig:
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[Page]:
-    """A page of Chromium that watches and listens; what it has noted is `Seen.by` it."""
+def watched(folder: Path) -> Iterator[tuple[Page, Studio]]:
+    """A page of Chromium that watches and listens, and what sends to it; what the page has noted is `Seen.by` it."""
     studio = Studio(rig(folder))
     studio.start()
     try:
@@ -222,7 +235,7 @@ def watched(folder: Path) -> Iterator[Page]:
             page.goto(ADDRESS)
             page.evaluate("(sdp) => window.answer(sdp)", studio.answer(page.evaluate("window.offer()")))
             page.evaluate("window.watch()")
-            yield page
+            yield page, studio
     finally:
         studio.stop()
 
