@@ -18,7 +18,7 @@ from benchmarks import tables
 from benchmarks.machine import describe
 from webapp.programs import LEAN
 
-NAMES = ("render", "build", "start", "serve", "room", "talk", "interrupt", "sync", "memory")
+NAMES = ("render", "build", "start", "serve", "room", "talk", "interrupt", "sync", "network", "memory")
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
@@ -71,7 +71,7 @@ def write(machine: dict[str, Any], benches: dict[str, Any]) -> None:
     text = json.dumps({"machine": machine, "benches": ordered}, indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
-    for made in (tables.figures, tables.sessions, tables.turns, tables.memory, tables.builds):
+    for made in (tables.figures, tables.sessions, tables.turns, tables.network, tables.memory, tables.builds):
         page = between_marks(page, made.__name__, made(ordered))
     PAGE.write_text(between_marks(page, "machine", tables.machine(machine, ordered)), encoding="utf-8")
 

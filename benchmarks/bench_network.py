@@ -140,23 +140,29 @@ def talk_over(way: Link, running: MeasuredProduct, code: str, condition: Conditi
     way.become(condition)
     neighbours = Neighbours(running.processes().values())
     with visitor(microphone, measuring=True, inside=way.inside, secure=running.url) as page:
-        started_s = join(page, running, code)
+        started_s, pictured_s = join(page, running, code)
         length_s = GREETING_S + sum(ANSWER_S for _ in QUESTIONS) + END_S
         page.wait_for_timeout(max(0.0, length_s - (time.monotonic() - started_s)) * 1000)
         told: dict[str, Any] = page.evaluate(TAPE)
         counts = way.become(Condition())
         page.click("#hangup")
-    return {**told, "link": counts, "neighbours_cores": neighbours.cores(running.processes().values())}
+    return {
+        **told,
+        "link": counts,
+        "click_to_picture_s": round(pictured_s, 1),
+        "neighbours_cores": neighbours.cores(running.processes().values()),
+    }
 
 
-def join(page: Page, running: MeasuredProduct, code: str) -> float:
-    """From the page to the first picture; when the microphone began."""
+def join(page: Page, running: MeasuredProduct, code: str) -> tuple[float, float]:
+    """From the page to the first picture; when the button was clicked, and how many seconds that took."""
     page.goto(f"{running.url}/a/{code}/talk/")
     started_s = time.monotonic()
     page.click("#talk")
     page.wait_for_selector("[data-picture]", timeout=30_000)
+    pictured_s = time.monotonic() - started_s
     page.evaluate(RECORDER)
-    return started_s
+    return started_s, pictured_s
 
 
 def judged(told: dict[str, Any], hear: Any) -> dict[str, Any]:
@@ -215,6 +221,7 @@ def judged(told: dict[str, Any], hear: Any) -> dict[str, Any]:
         "understood": understood,
         "heard": heard,
         "link": told["link"],
+        "click_to_picture_s": told["click_to_picture_s"],
         "neighbours_cores": told["neighbours_cores"],
     }
 

@@ -377,6 +377,43 @@ def turns(benches: Results) -> str:
     return _table(("ms after the end of speech", "agent alone", "with far providers", "whole product"), rows)
 
 
+def network(benches: Results) -> str:
+    """A conversation over each network."""
+    found = benches.get("network", {"rows": []})
+    head = (
+        "network",
+        "click to picture, s",
+        "pictures/s",
+        "frozen, s",
+        "sound lost, %",
+        "sound guessed, %",
+        "picture before sound, ms (10th to 90th percentile)",
+        "key frames",
+        "cap, kbit/s",
+        "questions misheard, words",
+        "answers misheard, words",
+        "neighbours, cores",
+    )
+    rows = [
+        (
+            row["condition"],
+            f"{row['click_to_picture_s']:g}",
+            f"{row['pictures_per_s']:g}",
+            f"{row['frozen_s']:g}",
+            f"{row['sound_lost_percent']:g}",
+            f"{row['sound_guessed_percent']:g}",
+            "{1} ({0} to {2})".format(*row["picture_before_sound_ms"]),
+            f"{row['key_frames']}",
+            ", ".join(map(str, row["rungs_kbit_s"])),
+            f"{row['questions_misheard']} of {row['questions_words']}",
+            f"{row['answers_misheard']} of {row['answers_words']}",
+            f"{row['neighbours_cores']:g}",
+        )
+        for row in found["rows"]
+    ]
+    return _table(head, rows)
+
+
 def memory(benches: Results) -> str:
     """Each process."""
     found = benches.get("memory")

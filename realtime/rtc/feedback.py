@@ -49,11 +49,13 @@ class Losses:
 
     def since(self, highest: int, lost: int) -> tuple[int, int]:
         """How many packets were due since the last report, and how many more are missing; fewer where late ones came."""
-        due = 0 if self._highest is None else (highest - self._highest) & 0xFFFFFFFF
-        missing = lost - self._lost
+        before, lost_before = self._highest, self._lost
+        due = 0 if before is None else (highest - before) & 0xFFFFFFFF
+        if due > LONGEST_STRIDE:
+            # It was overtaken by a later one.
+            return 0, 0
         self._highest, self._lost = highest, lost
-        # A report that was overtaken by a later one.
-        return (0, 0) if due > LONGEST_STRIDE else (due, missing)
+        return (0, 0) if before is None else (due, lost - lost_before)
 
 
 def round_trip_s(last_report: int, since: int, now_ntp: int) -> float | None:

@@ -8,7 +8,9 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from realtime.rtc.encoder import (
+    BUFFER_S,
     MAX_RATE_KBIT_S,
+    NARROW_BUFFER_S,
     SAMPLES_PER_PACKET,
     SETTLING_PACKETS,
     FaceEncoder,
@@ -120,6 +122,13 @@ def test_a_lower_rung_has_fewer_bits_and_a_smaller_key_frame(rung: int) -> None:
     cap_kbit_s = max_rate_kbit_s(256, 256, rung)
     assert cap_kbit_s == round(RUNGS[rung] * MAX_RATE_KBIT_S)
     assert sum(sizes[25:]) * 8 / 3 / 1000 < 1.35 * cap_kbit_s
+    # However much there is in a picture, a key frame keeps the voice waiting for a moment only.
+    detailed = np.random.default_rng(1).integers(0, 255, (768, 512), np.uint8)
+    narrow = FaceEncoder(512, 512, rung)
+    keys = [narrow.encode(detailed, index, key=index == 50).size for index in range(51)]
+    buffer_s = NARROW_BUFFER_S if rung else BUFFER_S
+    for key in (keys[0], keys[50]):
+        assert key * 8 / 1000 / max_rate_kbit_s(512, 512, rung) < 1.1 * buffer_s
 
 
 @pytest.mark.parametrize(("width", "height"), [(127, 96), (128, 95), (0, 0), (-2, 4)])

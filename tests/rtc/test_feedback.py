@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, clock
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_RTPFB_NACK,
@@ -68,10 +68,10 @@ def test_who_was_sent_no_report_says_nothing_about_the_way() -> None:
 @pytest.mark.parametrize(
     ("reports", "expected"),
     [
-        ([(100, 2), (150, 5), (150, 5)], [(0, 2), (50, 3), (0, 0)]),
+        ([(100, 2), (150, 5), (150, 5)], [(0, 0), (50, 3), (0, 0)]),
         ([(0xFFFFFFF0, 0), (0x10, 4)], [(0, 0), (32, 4)]),
-        pytest.param([(100, 5), (200, 3)], [(0, 5), (100, -2)], id="late ones came"),
-        pytest.param([(200, 5), (190, 5), (210, 6)], [(0, 5), (0, 0), (20, 1)], id="a report overtaken"),
+        pytest.param([(100, 5), (200, 3)], [(0, 0), (100, -2)], id="late ones came"),
+        pytest.param([(200, 5), (190, 5), (210, 6)], [(0, 0), (0, 0), (10, 1)], id="a report overtaken"),
     ],
 )
 def test_counts_become_what_happened_since(reports: list[tuple[int, int]], expected: list[tuple[int, int]]) -> None:
@@ -109,7 +109,7 @@ async def test_reports_reach_the_ladder_and_requests_the_library() -> None:
             ssrc=ssrc, fraction_lost=0, packets_lost=lost, highest_sequence=highest, jitter=0, lsr=0, dlsr=0
         )
         await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[report]))
-    assert told.reports == [(0, 1), (60, 5)]
+    assert told.reports == [(0, 0), (60, 5)]
     for fci in (pack_remb_fci(640_000, [sender._ssrc]), b"nonsense"):
         await sender._handle_rtcp_packet(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=fci))
     assert told.kbit_s == [pytest.approx(640, rel=0.01)]
@@ -122,5 +122,4 @@ async def test_reports_reach_the_ladder_and_requests_the_library() -> None:
     assert again == [5, 6, 5, 6]
     # The library's own statistics go on.
     assert any(entry.type == "remote-inbound-rtp" for entry in (await sender.getStats()).values())
-    assert clock.current_ntp_time() >> 32 > 0
     await connection.close()

@@ -1,7 +1,7 @@
 // The WebSocket by which browser and server arrange a call, kept honest by a ping every second.
 
 const PING_MS = 1000;
-const OPEN_LOST_MS = 4000; // a handshake that got lost is begun anew, where the system would wait for it ever longer
+const OPEN_LOST_MS = 6000; // a handshake that got lost is begun anew, where the system would wait for it ever longer
 const UNANSWERED_PINGS_WEAK = 3;
 const UNANSWERED_PINGS_LOST = 8; // a bad network holds TCP up for seconds while sound and picture still come
 
