@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 
 import av
 import numpy as np
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from numpy.typing import NDArray
 
@@ -116,17 +123,23 @@ class Visitor:
         self._socket: _Socket | None = None
         self._pinging: asyncio.Task[None] | None = None
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._channel = self._connection.createDataChannel("parlo", ordered=True)
+        self._channel: RTCDataChannel | None = None
         self._ready, self._changed = asyncio.Event(), asyncio.Event()
-        self._channel.on("open", self._ready.set)
-        self._channel.on("message", self._hear)
         offer_loopback(always=True)
 
     async def join(self) -> None:
         """From nothing to a connection over which media flow, and say hello."""
         await self._dial()
         self._say_to_server({"type": "join", "token": None, "watch": self._watching})
-        await self._told("ready")
+        if (await self._told("ready"))["forwarded"]:
+            await self._watch()
+        else:
+            await self._call()
+        self._pinging = asyncio.create_task(self._ping())
+
+    async def _call(self) -> None:
+        """Offer the media worker a connection."""
+        self._open_channel("parlo")
         for kind in ("audio", "video"):
             heard = kind == "audio" and not self._watching
             direction = "sendrecv" if heard else "recvonly"
@@ -139,7 +152,25 @@ class Visitor:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             await self._ready.wait()
         self._tell({"type": "hello"})
-        self._pinging = asyncio.create_task(self._ping())
+
+    async def _watch(self) -> None:
+        """Answer the offer of the server that forwards."""
+        self._open_channel("JanusDataChannel")
+        self._say_to_server({"type": "watch"})
+        offer = await self._told("offer")
+        await self._connection.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
+        for transceiver in self._connection.getTransceivers():
+            self._count(transceiver.receiver, transceiver.kind)
+        await self._connection.setLocalDescription(await self._connection.createAnswer())
+        self._say_to_server({"type": "answer", "sdp": self._connection.localDescription.sdp})
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            await self._ready.wait()
+        self._say_to_server({"type": "hello"})
+
+    def _open_channel(self, label: str) -> None:
+        self._channel = self._connection.createDataChannel(label, ordered=True)
+        self._channel.on("open", self._ready.set)
+        self._channel.on("message", self._hear)
 
     def say(self, text: str) -> None:
         """Type something."""
@@ -204,10 +235,10 @@ class Visitor:
             self._say_to_server({"type": "ping"})
 
     def _tell(self, message: dict[str, Any]) -> None:
-        if self._channel.readyState == "open":
+        if self._channel is not None and self._channel.readyState == "open":
             self._channel.send(json.dumps(message))
 
-    def _hear(self, text: str) -> None:
+    def _hear(self, text: str | bytes) -> None:
         event = json.loads(text)
         self.events.append({**event, "received_s": time.monotonic()})
         if event["type"] == "state":

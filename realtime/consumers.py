@@ -14,6 +14,7 @@ from django.conf import settings
 
 from avatars.models import Avatar
 from avatars.permissions import can_talk, can_view
+from realtime.forwarding import is_forwarding
 from realtime.ice import ice_servers
 from realtime.placement import WorkerRecord, find_worker, least_loaded
 from realtime.rooms import Door, find_door, room_worker
@@ -28,6 +29,7 @@ PAGE_CLOSED: Final = 1001
 CLOSE_NOT_FOUND: Final = 4404
 CLOSE_TOO_MANY: Final = 4429
 JOINS_A_MINUTE: Final = 30
+TRIES_A_MINUTE: Final = 10
 MESSAGES_A_SECOND: Final = 40
 LONGEST_SDP: Final = 65_536
 LONGEST_CANDIDATE: Final = 2_048
@@ -79,6 +81,11 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     def _address(self) -> str:
         """What a token is good for."""
         return self.avatar.code
+
+    @property
+    def _joins_a_minute(self) -> tuple[str, int]:
+        """What a join counts as, and how many of these one address may try."""
+        return "joins", JOINS_A_MINUTE
 
     def _opening(self, introduction: dict[str, Any]) -> dict[str, Any]:
         """What the media worker is told beyond the avatar. introduction: the page's `join`."""
@@ -145,7 +152,7 @@ class TalkConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             await self._refuse("not_ready", NOT_READY)
             return
         try:
-            if await too_often(self.scope, "joins", JOINS_A_MINUTE):
+            if await too_often(self.scope, *self._joins_a_minute):
                 await self.close(CLOSE_TOO_MANY)
                 return
             before = read_token(introduction.get("token"), self._address)
@@ -301,6 +308,13 @@ class RoomConsumer(TalkConsumer):
     @property
     def _address(self) -> str:
         return self.door.room.watch_code if self.door.watching else self.door.room.code
+
+    @property
+    def _joins_a_minute(self) -> tuple[str, int]:
+        if self.door.watching and is_forwarding():
+            # All who watch may sit in one building, and all of them try again when the server was gone.
+            return "watching", TRIES_A_MINUTE * settings.JANUS_MOST_VIEWERS
+        return super()._joins_a_minute
 
     def _opening(self, introduction: dict[str, Any]) -> dict[str, Any]:
         room = self.door.room

@@ -240,7 +240,7 @@ class Session:
                 for event in line:
                     seat.tell(event)
         self.stage.repeat_state(seat.tell)
-        self._tell_who_is_here()
+        self._tell_who_is_here(seat)
 
     def hello(self, seat: Seat) -> None:
         """A page that watches through a server sees the avatar, and can be told what everybody is told."""
@@ -363,7 +363,7 @@ class Session:
             if seat.forwarder is None:
                 seat.tell(event)
 
-    def _tell_who_is_here(self) -> None:
+    def _tell_who_is_here(self, newcomer: Seat | None = None) -> None:
         """Tell everybody in a room who else is in it; a page knows which of them it is."""
         if not self.is_room:
             return
@@ -372,6 +372,9 @@ class Session:
         here = [{"id": seat.id.hex, "name": seat.guest.name, "watching": seat.guest.watching} for seat in named]
         event = {"type": "people", "people": here, "more": len(others)}
         self._tell_everybody(event)
+        if newcomer is not None and newcomer.forwarder is not None:
+            # The server may take a moment longer than the page to find the way open.
+            newcomer.tell(event)
 
     def _hush(self) -> None:
         if self.show is not None:

@@ -28,13 +28,7 @@ def server(tmp_path: Path) -> Iterator[Janus]:
 @pytest.fixture
 def forwarding(tmp_path: Path, server: Janus) -> Iterator[Product]:
     """A Parlo of its own, with this Janus."""
-    settings = {
-        "JANUS_URL": server.server.url,
-        "JANUS_API_SECRET": server.server.api_secret,
-        "JANUS_ADMIN_KEY": server.server.admin_key,
-        "JANUS_MOST_VIEWERS": "30",
-    }
-    running = Product(tmp_path / "data", settings=settings)
+    running = Product(tmp_path / "data", settings={**server.settings, "JANUS_MOST_VIEWERS": "30"})
     try:
         running.start()
         yield running

@@ -7,6 +7,7 @@ import pytest
 from channels.db import database_sync_to_async
 
 from avatars.models import Avatar
+from realtime import consumers
 from realtime.consumers import CLOSE_NOT_FOUND
 from realtime.models import Room
 from realtime.tokens import read_token
@@ -109,3 +110,51 @@ async def test_a_refusal_is_passed_on_in_words(room: Room) -> None:
     await page.say(type="join", watch=True)
     assert (await worker.told("open"))["watching"] is True
     await page.go()
+
+
+async def test_who_watches_through_a_server_is_offered_a_connection(room: Room) -> None:
+    worker, page = FakeWorker(), page_of(room.watch_code)
+    await page.join()
+    asked = await worker.told("open")
+    await worker.say(asked, "opened", place=asked["session"], forwarded=True)
+    assert (await page.hear())["forwarded"] is True
+    await page.say(type="watch")
+    await worker.say(await worker.told("watch"), "offer", sdp="the server's offer")
+    assert await page.hear() == {"type": "offer", "sdp": "the server's offer"}
+    for sdp in (None, "x" * 100_000):
+        await page.say(type="answer", sdp=sdp)
+    await page.say(type="answer", sdp="the page's answer")
+    assert (await worker.told("answer"))["sdp"] == "the page's answer"
+    await page.say(type="hello")
+    await worker.say(await worker.told("hello"), "event", event={"type": "state", "state": "listening"})
+    assert await page.hear() == {"type": "event", "event": {"type": "state", "state": "listening"}}
+    await worker.say(asked, "refused", code="forwarder", message="The server does not answer.")
+    refused = await page.hear()
+    assert (refused["code"], refused["retry_after_s"]) == ("forwarder", 4)
+    # What was said of a place that was given up is of no interest.
+    await worker.say(asked, "offer", sdp="late")
+    await worker.say(asked, "event", event={"type": "late"})
+    assert await page.hears_nothing()
+    await page.go()
+
+
+async def test_many_who_watch_may_come_from_one_address_where_a_server_takes_them(
+    room: Room, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[str, int]] = []
+
+    async def too_often(scope: Any, what: str, a_minute: int) -> bool:
+        counted.append((what, a_minute))
+        return False
+
+    monkeypatch.setattr(consumers, "too_often", too_often)
+    settings.JANUS_MOST_VIEWERS = 100
+    FakeWorker()
+    for url in ("", "ws://janus"):
+        settings.JANUS_URL = url
+        for code in (room.code, room.watch_code):
+            page = page_of(code)
+            await page.join()
+            assert await page.hears_nothing()
+            await page.go()
+    assert counted == [("joins", 30), ("joins", 30), ("joins", 30), ("watching", 1000)]

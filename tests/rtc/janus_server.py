@@ -53,6 +53,15 @@ class Janus:
             (folder / name).write_text(text)
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What a Parlo is told of it."""
+        return {
+            "JANUS_URL": self.server.url,
+            "JANUS_API_SECRET": self.server.api_secret,
+            "JANUS_ADMIN_KEY": self.server.admin_key,
+        }
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

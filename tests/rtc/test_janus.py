@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from realtime.rtc import FanOut, Feed, Forwarder, ForwarderGone, Outlet, Several
 from realtime.rtc.forwarder import GONE
 from realtime.rtc.janus import JanusSession
 from tests.rtc.browser import Watcher
-from tests.rtc.janus_server import Janus, janus, needs_janus
+from tests.rtc.janus_server import Janus, address_of_this_machine, janus, needs_janus
 
 pytestmark = needs_janus
 
@@ -152,6 +153,17 @@ async def test_ten_viewers_see_hear_and_read(server: Janus) -> None:
             await viewer.go()
         assert stage.forwarder.stats().receivers == 0
     assert await mountpoints(server) == []
+
+
+async def test_packets_reach_a_server_that_is_not_on_the_loopback(server: Janus) -> None:
+    server.server = replace(server.server, rtp_host=address_of_this_machine())
+    async with playing(server) as stage:
+        seated = Seated(stage.forwarder)
+        await seated.join()
+        await seated.browser.until(lambda b: len(b.pictures) > 5 and len(b.sounds) > 5)
+        stage.forwarder.tell({"type": "state", "state": "speaking"})
+        await seated.browser.until(lambda b: b.events)
+        await seated.go()
 
 
 async def test_lost_pictures_ask_for_a_key_frame(server: Janus) -> None:
