@@ -82,21 +82,21 @@ class PacketSender(RTCRtpSender):
         await self._line.ended()
         raise MediaStreamError
 
-    def _send_unit(self, packet: Packet | av.VideoFrame) -> None:
-        """Send one picture or piece of sound."""
+    def _send_unit(self, packet: Packet | av.VideoFrame, late_s: float) -> None:
+        """Send one picture or piece of sound, so many seconds after its time."""
         stream = self._stream
         if stream is None or not self._enabled or packet.pts is None or isinstance(packet, av.VideoFrame):
             return
-        now_ntp = ntp(time.time())
+        now_s = time.time()
         if self._ticks is None:
             # The same for all packets of a track.
             self._ticks = int(self._clock_hz * packet.time_base)
         position = packet.pts * self._ticks
         payloads = h264.payloads(bytes(packet)) if self.kind == "video" else [bytes(packet)]
-        self._send_packets(stream.make(payloads, position, self._headers.at(now_ntp)))
-        # For the library's sender reports, by which browsers bring picture and sound together.
+        self._send_packets(stream.make(payloads, position, self._headers.at(ntp(now_s))))
+        # For the library's sender reports, by which browsers bring picture and sound together: a busy loop must not show in them.
         private: Any = self
-        private._RTCRtpSender__ntp_timestamp = now_ntp
+        private._RTCRtpSender__ntp_timestamp = ntp(now_s - late_s)
         private._RTCRtpSender__rtp_timestamp = stream.timestamp(position)
         private._RTCRtpSender__packet_count = stream.packets
         private._RTCRtpSender__octet_count = stream.octets

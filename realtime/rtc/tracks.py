@@ -37,7 +37,7 @@ class _QueueTrack(MediaStreamTrack, Generic[Unit]):
         super().__init__()
         self._units: deque[_Due[Unit]] = deque()
         self._changed = asyncio.Event()
-        self._send: Callable[[Unit], None] | None = None
+        self._send: Callable[[Unit, float], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.taken = 0
 
@@ -51,8 +51,8 @@ class _QueueTrack(MediaStreamTrack, Generic[Unit]):
         elif self._timer is None:
             self._set_timer()
 
-    def send_to(self, send: Callable[[Unit], None]) -> None:
-        """From now on call `send` with each unit at its time; nobody else gets any."""
+    def send_to(self, send: Callable[[Unit, float], None]) -> None:
+        """From now on call `send` with each unit at its time, and how many seconds later that is; nobody else gets any."""
         self._send = send
         if self._units:
             self._set_timer()
@@ -90,9 +90,10 @@ class _QueueTrack(MediaStreamTrack, Generic[Unit]):
 
     def _send_due(self) -> None:
         self._timer = None
-        soon_s = time.monotonic() + WORTH_SLEEPING_S
-        while self._send is not None and self._units and self._units[0].due_s <= soon_s:
-            self._send(self._shaped(self._take()))
+        now_s = time.monotonic()
+        while self._send is not None and self._units and self._units[0].due_s <= now_s + WORTH_SLEEPING_S:
+            late_s = now_s - self._units[0].due_s
+            self._send(self._shaped(self._take()), late_s)
         if self._units:
             self._set_timer()
 

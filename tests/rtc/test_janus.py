@@ -190,8 +190,8 @@ async def test_lost_pictures_ask_for_a_key_frame(server: Janus) -> None:
 async def test_a_server_that_dies_takes_its_viewers_along_and_leaves_talkers_alone(server: Janus) -> None:
     async with playing(server) as stage:
         talker, seen = Feed(), []
-        talker.face.send_to(seen.append)
-        talker.voice.send_to(lambda packet: None)
+        talker.face.send_to(lambda packet, late_s: seen.append(packet))
+        talker.voice.send_to(lambda packet, late_s: None)
         stage.fan_out.add(talker)
         seated = Seated(stage.forwarder)
         await seated.join()
