@@ -77,6 +77,7 @@ def test_viewers_watch_through_janus_and_survive_its_death(forwarding: Product, 
         server.start()
         cleo.wait_for_selector("[data-phase=live][data-picture]", timeout=WITHIN_MS)
         wait_until(cleo, PLAYS.format(0.5), WITHIN_MS)
+        expect(cleo.locator("#notice")).to_be_hidden()
         assert ann.evaluate("window.parlo.phase") == "live"
 
         expect(ann.locator("#people li")).to_have_count(2, timeout=WITHIN_MS)

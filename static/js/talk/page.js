@@ -187,7 +187,7 @@ function showPhase({ phase, sentence }) {
   $("curtain-words").textContent = phase === PHASE.FAILED ? sentence : sentence || stored();
   $("message").disabled = $("send").disabled = !live;
   if (phase === PHASE.RECONNECTING) notice(sentence);
-  else if (over || (live && microphone.track)) notice("");
+  else if (over || (live && (microphone.track || introduction().watch))) notice("");
   if (phase === PHASE.CONNECTING) card.hide();
   if (!live) {
     root.removeAttribute("data-picture");
