@@ -18,7 +18,9 @@ from benchmarks import tables
 from benchmarks.machine import describe
 from webapp.programs import LEAN
 
-NAMES = ("render", "build", "start", "serve", "room", "talk", "interrupt", "sync", "network", "memory")
+USUAL = ("render", "build", "start", "serve", "room", "talk", "interrupt", "sync", "network", "memory")
+# These take long, and are run when they are asked for.
+NAMES = (*USUAL, "soak")
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
@@ -71,7 +73,15 @@ def write(machine: dict[str, Any], benches: dict[str, Any]) -> None:
     text = json.dumps({"machine": machine, "benches": ordered}, indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
-    for made in (tables.figures, tables.sessions, tables.turns, tables.network, tables.memory, tables.builds):
+    for made in (
+        tables.figures,
+        tables.sessions,
+        tables.turns,
+        tables.network,
+        tables.memory,
+        tables.soak,
+        tables.builds,
+    ):
         page = between_marks(page, made.__name__, made(ordered))
     PAGE.write_text(between_marks(page, "machine", tables.machine(machine, ordered)), encoding="utf-8")
 
@@ -93,7 +103,8 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"some of {', '.join(NAMES)}, each maybe with options of its own, as in 'sync --minutes 30'; none is all of them",
+        help=f"some of {', '.join(NAMES)}, each maybe with options of its own, as in 'sync --minutes 30'; "
+        f"none is {', '.join(USUAL)}",
     )
     parser.add_argument("--times", type=int, default=1, help="run each so often and keep the least disturbed run")
     arguments = parser.parse_args()
@@ -101,7 +112,7 @@ def main() -> None:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     machine = describe()
     benches = kept(machine)
-    for called in arguments.names or NAMES:
+    for called in arguments.names or USUAL:
         runs: list[dict[str, Any]] = []
         for _ in range(max(1, arguments.times)):
             runs.append(run(called))

@@ -50,6 +50,28 @@ def peak_mb(process: int) -> float:
     return round(int(status.partition("VmHWM:")[2].split()[0]) / 1024, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a process holds now. rss_mb: resident megabytes. files: everything that is open, sockets among it."""
+
+    rss_mb: float
+    threads: int
+    files: int
+    sockets: int
+
+
+def held(process: int) -> Held:
+    """What it holds."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    opened = []
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        # What was closed meanwhile is not held.
+        with suppress(OSError):
+            opened.append(str(entry.readlink()))
+    sockets = sum(target.startswith("socket:") for target in opened)
+    return Held(round(int(status["VmRSS"].split()[0]) / 1024, 1), int(status["Threads"]), len(opened), sockets)
+
+
 def machine_cpu_s() -> float:
     """CPU seconds everybody on this machine has used."""
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]

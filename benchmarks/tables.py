@@ -425,6 +425,29 @@ def memory(benches: Results) -> str:
     return _table(("process, MB", "nobody there", "two sessions talking", "nobody there, after builds"), rows)
 
 
+def soak(benches: Results) -> str:
+    """What a media worker holds at first, settled and at last, and how it grows from there on."""
+    found = benches.get("soak", {})
+    names = {"rss_mb": "memory, MB RSS", "threads": "threads", "files": "open files", "sockets": "of them sockets"}
+    rows = [
+        (
+            f"{counted['count']:g} {part}"
+            if part == "conversations"
+            else f"one conversation of {counted['count']:g} {part}",
+            words,
+            *(f"{held[point]:g}" for point in ("first", "settled", "last", "most")),
+            f"{held['slope']:+.3f} a {part.removesuffix('s')}",
+        )
+        for part, counted in found.items()
+        if part in {"conversations", "minutes"}
+        for name, words in {**names, "tasks": "tasks of the event loop"}.items()
+        for held in [counted["held"][name]]
+    ]
+    return _table(
+        ("after", "held by the media worker", "at first", "settled", "at last", "most", "grows from settled on"), rows
+    )
+
+
 def builds(benches: Results) -> str:
     """Each picture."""
     rows = [

@@ -9,10 +9,12 @@ class RealtimeConfig(AppConfig):
     name = "realtime"
 
     def ready(self) -> None:
-        """Listen for changes to avatars, and show Prometheus how long turns take."""
+        """Listen for changes to avatars, and show Prometheus how long turns take and what workers hold."""
         from prometheus_client import REGISTRY
 
         from realtime import signals  # noqa: F401
         from realtime.turn_times import TurnTimesCollector
+        from realtime.vitals import VitalsCollector
 
         REGISTRY.register(TurnTimesCollector())
+        REGISTRY.register(VitalsCollector())

@@ -89,26 +89,30 @@ class FrameThread:
         return clock.skipped if clock else 0
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._stopping and not self._due:
-                    self._changed.wait()
-                if self._stopping:
-                    return
-                due_s, _, show, clock = self._due[0]
-                wait_s = due_s - time.monotonic()
-                if wait_s > 0:
-                    self._changed.wait(wait_s)
-                    continue
-                heapq.heappop(self._due)
-                # Removed, and maybe added again with another clock.
-                if self._clocks.get(show) is not clock:
-                    continue
-                tick = clock.tick(time.monotonic())
-            self._perform(show, tick)
-            with self._changed:
-                if self._clocks.get(show) is clock:
-                    heapq.heappush(self._due, (clock.due_s, next(self._number), show, clock))
+        while self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Wait for a frame, or make one; false at the end. A function of its own: nothing of a show is kept meanwhile."""
+        with self._changed:
+            while not self._stopping and not self._due:
+                self._changed.wait()
+            if self._stopping:
+                return False
+            wait_s = self._due[0][0] - time.monotonic()
+            if wait_s > 0:
+                self._changed.wait(wait_s)
+                return True
+            _, _, show, clock = heapq.heappop(self._due)
+            # Removed, and maybe added again with another clock.
+            if self._clocks.get(show) is not clock:
+                return True
+            tick = clock.tick(time.monotonic())
+        self._perform(show, tick)
+        with self._changed:
+            if self._clocks.get(show) is clock:
+                heapq.heappush(self._due, (clock.due_s, next(self._number), show, clock))
+        return True
 
     def _perform(self, show: Show, tick: Tick) -> None:
         before_s = time.thread_time()

@@ -39,6 +39,8 @@ from realtime.slip import Bearer, read_slip, seal_slip
 from realtime.stage import Temperament
 from realtime.strain import Strain
 from realtime.taskset import TaskSet
+from realtime.vitals import Vitals
+from realtime.vitals import publish as publish_vitals
 from webapp.providers.endpoint import Choice
 
 logger = structlog.get_logger(__name__)
@@ -79,6 +81,7 @@ class MediaWorker:
         self._stopping = asyncio.Event()
         self._draining = False
         self._turned_s = time.monotonic()
+        self._tasks_alive = 0
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks = TaskSet("a media worker")
         self._recollectors: dict[UUID, Recollector] = {}
@@ -152,6 +155,10 @@ class MediaWorker:
                     registration.beat(self._record())
                     publish(self.name, self._live(rates))
                     self._backstage.turn_times.publish(self.name)
+                    publish_vitals(
+                        self.name,
+                        Vitals(sessions=len(self.sessions), tasks=self._tasks_alive, threads=threading.active_count()),
+                    )
             except Exception as error:
                 logger.warning("The worker could not say that it lives", reason=str(error))
             time.sleep(BEAT_S)
@@ -181,6 +188,7 @@ class MediaWorker:
     async def _turn(self) -> None:
         while True:
             self._turned_s = time.monotonic()
+            self._tasks_alive = len(asyncio.all_tasks())
             await asyncio.sleep(BEAT_S)
 
     async def _receive(self) -> None:

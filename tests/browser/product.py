@@ -140,7 +140,10 @@ class Product:
         except (urllib.error.URLError, OSError):
             return False
 
-    def json(self, path: str) -> dict[str, object]:
+    def text(self, path: str) -> str:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            loaded: dict[str, object] = json.load(answer)
-            return loaded
+            return str(answer.read().decode())
+
+    def json(self, path: str) -> dict[str, object]:
+        loaded: dict[str, object] = json.loads(self.text(path))
+        return loaded

@@ -1,10 +1,12 @@
 """The media worker with a real browser's connection: from the offer to the picture, and to a clean end."""
 
 import asyncio
+import gc
 import json
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from channels.layers import get_channel_layer
 from django.core.files.base import ContentFile
 
 from avatars.engine.controls import Control
+from avatars.engine.performer import Performer
 from avatars.engine.speech.spoken import SAMPLE_RATE_HZ, Phone, Speech
 from avatars.imx import write_imx
 from avatars.models import Avatar
@@ -30,8 +33,10 @@ from realtime.models import Acquaintance, Memory
 from realtime.models import Session as SessionRow
 from realtime.placement import WorkerRecord, live_workers
 from realtime.role import agent_settings
-from realtime.rtc import offer_loopback
+from realtime.rtc import Peer, offer_loopback
 from realtime.rtc.forwarder import GONE as GONE_WITH_VIEWERS
+from realtime.seat import Seat
+from realtime.session import Session, Show
 from realtime.slip import Bearer, read_slip
 from realtime.worker import (
     FACE_BROKEN,
@@ -205,6 +210,64 @@ async def test_what_is_typed_is_answered_over_the_data_channel(mona: Avatar) -> 
         assert said[-2:] == finals
         assert browser.of_type("latency")
         await browser.close()
+
+
+# What a conversation needs, and nothing else.
+NEEDED = (Session, Seat, Show, Peer, Performer)
+
+
+def open_sockets() -> int:
+    return sum(path.is_socket() for path in Path("/proc/self/fd").iterdir())
+
+
+async def held() -> Counter[str]:
+    """What this process holds now: sockets, threads, tasks, and what only a conversation needs."""
+    await asyncio.sleep(0)
+    gc.collect()
+    found = Counter(type(thing).__name__ for thing in gc.get_objects() if type(thing) in NEEDED)
+    found["sockets"] = await asyncio.to_thread(open_sockets)
+    found["threads"], found["tasks"] = threading.active_count(), len(asyncio.all_tasks())
+    return found
+
+
+async def test_nothing_is_left_of_conversations_that_are_over(mona: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seat_module, "COME_BACK_WITHIN_S", 0.1)
+    settled: Counter[str] = Counter()
+
+    async def let_go(most_sockets: int) -> Counter[str]:
+        def done(found: Counter[str]) -> bool:
+            return found["sockets"] <= most_sockets and not any(found[kind.__name__] for kind in NEEDED)
+
+        with suppress(TimeoutError):
+            await until(held, done)
+        found = await held()
+        assert done(found), found
+        return found
+
+    async with working() as worker:
+        for number in range(6):
+            browser = Browser()
+            offer = await browser.offer()
+            before = await held()
+            page = Page(worker, mona.code)
+            await page.open()
+            await page.say("offer", sdp=offer)
+            await browser.take((await page.hear("answer"))["sdp"])
+            await browser.connected()
+            browser.say(type="hello")
+            browser.say(type="text", text="Who are you?")
+            await browser.until(lambda b: any(e["text"] == "Very well." for e in b.of_type("caption")))
+            # Some go without a word, as pages do that are closed.
+            await (page.say("leave") if number % 2 else page.say("gone", page_closed=True))
+            await page.ended()
+            # The browser stays as it is: that it closes its end must not be what makes the worker let go.
+            await let_go(before["sockets"])
+            await browser.close()
+            # The first conversations leave threads that wait for the next.
+            if number == 2:
+                settled = await let_go(before["sockets"])
+        assert await let_go(settled["sockets"]) == settled
+        assert settled["sockets"] > 0
 
 
 async def test_a_worker_says_that_it_lives_and_how_much_room_it_has(mona: Avatar) -> None:
