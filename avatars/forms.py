@@ -299,7 +299,7 @@ class GestureClipForm(forms.Form):
         help_text="MP4, MOV or WebM of 1 to 10 seconds: same person, same place, same distance as in the avatar's video. "
         "Begin and end with the hands down, looking at the camera.",
     )
-    kind = forms.ChoiceField(label="Gesture", required=False, initial="mini_wave_hello")
+    gesture = forms.ChoiceField(label="Gesture", required=False, initial="mini_wave_hello")
     title = forms.CharField(
         label="Name of your own", required=False, max_length=30, help_text="For another gesture than those in the list."
     )
@@ -310,7 +310,7 @@ class GestureClipForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["kind"]
+        field = self.fields["gesture"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [*recordable_choices(), ("", "Another one")]
 
@@ -326,10 +326,10 @@ class GestureClipForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Find the name on the wire and the label for people."""
         given = self.cleaned_data
-        kind, title = given.get("kind", ""), " ".join(given.get("title", "").split())
-        if kind:
-            given["name"], given["label"] = kind, title or dict(recordable_choices())[kind]
-        elif "kind" in given:
+        gesture, title = given.get("gesture", ""), " ".join(given.get("title", "").split())
+        if gesture:
+            given["name"], given["label"] = gesture, title or dict(recordable_choices())[gesture]
+        elif "gesture" in given:
             name = re.sub(r"[^a-z]+", "_", title.lower()).strip("_")
             if not name:
                 self.add_error("title", "Give the gesture a name of letters, such as Salute.")

@@ -53,7 +53,7 @@ def nodding(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def send(client: Client, avatar: Avatar, content: bytes = MP4, **more: Any) -> Any:
-    given = {"clip": SimpleUploadedFile("wave.mp4", content), "kind": "mini_wave_hello", "consent": "on", **more}
+    given = {"clip": SimpleUploadedFile("wave.mp4", content), "gesture": "mini_wave_hello", "consent": "on", **more}
     return client.post(f"/studio/{avatar.code}/gestures/", {name: value for name, value in given.items() if value})
 
 
@@ -72,7 +72,7 @@ def test_a_clip_is_taken_and_waits(studio: Client, filmed: Avatar) -> None:
 
 
 def test_a_gesture_has_a_name_of_its_own(studio: Client, filmed: Avatar) -> None:
-    assert send(studio, filmed, kind="", title="My  Salute!").status_code == 302
+    assert send(studio, filmed, gesture="", title="My  Salute!").status_code == 302
     clip = GestureClip.objects.get()
     assert (clip.name, clip.label, clip.word) == ("my_salute", "My Salute!", "my_salute")
 
@@ -84,8 +84,8 @@ def test_a_gesture_has_a_name_of_its_own(studio: Client, filmed: Avatar) -> None
         ({"clip": ""}, "Choose a clip"),
         ({"clip": SimpleUploadedFile("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 30)}, "needs a clip"),
         ({"clip": SimpleUploadedFile("a.mp4", b"")}, "empty"),
-        ({"kind": "", "title": "123"}, "name of letters"),
-        ({"kind": "somersault"}, "valid choice"),
+        ({"gesture": "", "title": "123"}, "name of letters"),
+        ({"gesture": "somersault"}, "valid choice"),
     ],
 )
 def test_what_is_no_gesture_is_refused_in_words(
@@ -108,8 +108,8 @@ def test_eight_are_the_most_and_each_name_is_there_once(studio: Client, filmed: 
     send(studio, filmed)
     assert "already" in send(studio, filmed).content.decode()
     for title in "abcdefg":
-        assert send(studio, filmed, kind="", title=title).status_code == 302
-    assert "8 gestures are the most" in send(studio, filmed, kind="", title="z").content.decode()
+        assert send(studio, filmed, gesture="", title=title).status_code == 302
+    assert "8 gestures are the most" in send(studio, filmed, gesture="", title="z").content.decode()
 
 
 def test_gestures_are_their_owners_alone(client: Client, make_user: Any, filmed: Avatar) -> None:
@@ -272,12 +272,14 @@ def test_the_api_makes_tells_and_removes(creator: Any, filmed: Avatar, monkeypat
     studio = Client(headers={"Authorization": f"Bearer {secret}"})
     address = f"/v1/avatars/{filmed.code}/gestures"
     assert studio.get(address).json() == []
-    answer = studio.post(address, {"clip": SimpleUploadedFile("a.mp4", MP4), "kind": "clap_cheer", "consent": "true"})
+    answer = studio.post(
+        address, {"clip": SimpleUploadedFile("a.mp4", MP4), "gesture": "clap_cheer", "consent": "true"}
+    )
     assert answer.status_code == 202
     assert answer.json()["word"] == "clap"
     told = studio.get(f"{address}/clap_cheer").json()
     assert (told["state"], told["preview_url"]) == ("waiting", None)
-    refused = studio.post(address, {"clip": SimpleUploadedFile("a.mp4", MP4), "kind": "clap_cheer"})
+    refused = studio.post(address, {"clip": SimpleUploadedFile("a.mp4", MP4), "gesture": "clap_cheer"})
     assert refused.status_code == 400
     assert studio.delete(f"{address}/clap_cheer").status_code == 204
     assert GestureClip.objects.get().state == GestureClip.State.REMOVING

@@ -45,7 +45,7 @@ class NewGestureSerializer(serializers.Serializer[GestureClip]):
     """What a new gesture is made from, as the schema shows it; `GestureClipForm` is what checks it."""
 
     clip = serializers.FileField(help_text="An MP4, MOV or WebM video of 1 to 10 seconds of the avatar's person.")
-    kind = serializers.ChoiceField(choices=recordable_choices(), required=False, help_text="Its name on the wire.")
+    gesture = serializers.ChoiceField(choices=recordable_choices(), required=False, help_text="Its name on the wire.")
     title = serializers.CharField(max_length=30, required=False, help_text="The name of another gesture, in words.")
     consent = serializers.BooleanField(help_text=GESTURE_CONSENT_TEXT)
 
