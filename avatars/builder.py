@@ -6,22 +6,22 @@ import shutil
 import tempfile
 import threading
 import time
-from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import structlog
 from django.core.files import File
 from django.core.files.base import ContentFile
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, transaction
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from avatars.builds import enqueue, published_files, remove_files
+from avatars.heartbeat import HEARTBEAT_S, STALE_AFTER, Heartbeat
 from avatars.knowledge.reading import recover_unread
 from avatars.making import Made, Refused, make
 from avatars.models import Avatar, Build, VoiceSample
+from avatars.mouths import offer
 from avatars.progress import announce
 from avatars.recorded.recording import begin_again, recover_unmade
 from avatars.voice.taking import recover_untaken
@@ -29,38 +29,9 @@ from webapp.usage.models import UsageEntry
 
 logger = structlog.get_logger(__name__)
 
-HEARTBEAT_S: Final = 3.0
-STALE_AFTER: Final = timedelta(seconds=15)
 ATTEMPT_LIMIT: Final = 2
 SAVE_INTERVAL_S: Final = 0.15
 ASKS_FOR_POINTS: Final = frozenset({"needs_points", "bad_points"})
-
-
-class Heartbeat:
-    """Marks a running build as alive every few seconds, from a thread with a database connection of its own."""
-
-    def __init__(self, build_id: int) -> None:
-        self.build_id = build_id
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._beat, name=f"build-{build_id}-heartbeat", daemon=True)
-
-    def __enter__(self) -> None:
-        self.thread.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop.set()
-        self.thread.join()
-
-    def _beat(self) -> None:
-        while not self.stop.wait(HEARTBEAT_S):
-            try:
-                Build.objects.filter(pk=self.build_id).update(heartbeat_at=timezone.now())
-            except Exception as error:
-                logger.warning("Heartbeat failed", build=self.build_id, reason=str(error))
-            finally:
-                connection.close()
 
 
 class Progress:
@@ -152,6 +123,7 @@ def publish(build: Build, made: Made) -> None:
         avatar.save(update_fields=["imx", "poster", "preview", "state", "kind", "width", "height", "updated_at"])
         build.state, build.progress, build.finished_at = Build.State.READY, 1.0, timezone.now()
         build.message, build.report = "The avatar is ready.", made.report
+        offer(build)
         build.save()
         _forget_older_sources(build)
         begin_again(avatar)

@@ -467,6 +467,15 @@ class Build(models.Model):
         FACE = "face", "Head and shoulders"
         FIGURE = "figure", "The whole figure"
 
+    class Mouth(models.TextChoices):
+        """What has become of the person's own mouth, once the avatar of a video is ready."""
+
+        UNKNOWN = "", "Never asked"
+        WAITING = "waiting", "Waiting to be learnt"
+        LEARNING = "learning", "Being learnt"
+        OWN = "own", "Painted as it was learnt"
+        DRAWN = "drawn", "Drawn"
+
     FINAL: ClassVar[frozenset[str]] = frozenset({State.READY, State.FAILED})
 
     avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="builds")
@@ -484,6 +493,10 @@ class Build(models.Model):
     message = models.CharField(max_length=500, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     report = models.JSONField(null=True, blank=True)
+    mouth = models.CharField(max_length=10, choices=Mouth.choices, blank=True)
+    mouth_progress = models.FloatField(default=0.0)
+    mouth_message = models.CharField(max_length=300, blank=True)
+    mouth_attempts = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     consent_at = models.DateTimeField(null=True, blank=True)
     consent_text = models.TextField(blank=True)

@@ -28,6 +28,7 @@ def build_status(avatar: Avatar, build: Build | None) -> dict[str, Any]:
         "message": (build.message if build else "") or avatar.state_sentence,
         "error_code": build.error_code if build else "",
         "finished": build is not None and build.state in Build.FINAL,
+        "mouth": _mouth_status(build),
         "remarks": (build.report or {}).get("remarks", []) if build else [],
         "poster_url": avatar.poster_url,
         "preview_url": avatar.preview_url,
@@ -35,6 +36,14 @@ def build_status(avatar: Avatar, build: Build | None) -> dict[str, Any]:
         "height": avatar.height,
         "shape": avatar.shape,
     }
+
+
+def _mouth_status(build: Build | None) -> dict[str, Any] | None:
+    """Describe how far the person's own mouth has been learnt; None where nobody asked."""
+    if build is None or not build.mouth:
+        return None
+    under_way = build.mouth in (Build.Mouth.WAITING, Build.Mouth.LEARNING)
+    return {"under_way": under_way, "progress": round(build.mouth_progress, 3), "message": build.mouth_message}
 
 
 def announce(avatar: Avatar, build: Build) -> None:

@@ -25,6 +25,7 @@ from avatars.forms import (
     SourceForm,
 )
 from avatars.models import Avatar, Build
+from avatars.mouths import stop as stop_learning
 from avatars.permissions import can_download, can_edit
 from avatars.progress import build_status
 from avatars.uploads import SIGNATURE_BYTES, VIDEO_TYPES, picture_type
@@ -157,6 +158,15 @@ def _marked(build: Build | None) -> dict[str, Any] | None:
 
 def _is_video(build: Build) -> bool:
     return PurePath(build.source.name or "").suffix[1:] in VIDEO_TYPES
+
+
+@login_required
+@require_POST
+def stop_mouth(request: HttpRequest, code: str) -> HttpResponse:
+    """Give up learning how the person's own mouth looks."""
+    avatar = editable(request, code)
+    stop_learning(avatar)
+    return redirect("studio_avatar", code=avatar.code)
 
 
 @login_required

@@ -18,6 +18,7 @@ urlpatterns = [
     path("studio/voices/<str:voice>.wav", studio.voice_sample, name="voice_sample"),
     path("studio/<str:code>/", studio.detail, name="studio_avatar"),
     path("studio/<str:code>/points/", studio.points, name="studio_points"),
+    path("studio/<str:code>/mouth/stop/", studio.stop_mouth, name="studio_mouth_stop"),
     path("studio/<str:code>/replace/", studio.replace, name="studio_replace"),
     path("studio/<str:code>/source/", studio.source, name="studio_source"),
     path("studio/<str:code>/delete/", studio.delete, name="studio_delete"),

@@ -1,7 +1,7 @@
 """From a video file to a portrait that moves: everything of a build that is about a clip's face."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -205,6 +205,5 @@ def _recipe(clip: Clip, stretch: Stretch, frame: Frame) -> dict[str, Any]:
     return {
         "source": {"type": clip.codec, "width": clip.width, "height": clip.height, "rate_hz": round(clip.rate_hz, 3)},
         "frame": [frame.left, frame.top, frame.width, frame.height],
-        "stretch": [stretch.first, stretch.last],
-        "closed": stretch.closed,
+        "loop": asdict(stretch),
     }

@@ -85,7 +85,8 @@ class FootageRenderer(FaceRenderer):
         if float(np.abs(weights).max()) > STILL:
             self._free = None if shown.free is None else shown.free.astype(np.float32) / np.float32(255)
             self._draw_over(out, _Pose(shown.pose), weights, controls)
-            if self._painter is not None:
+            # Hands before the mouth are not painted over.
+            if self._painter is not None and shown.free is None:
                 self._painter.paint(out, shown.pose, weights)
 
     def draw_over(self, out: Picture, weights: Array, controls: Controls, number: int = 0) -> None:

@@ -23,6 +23,8 @@ IOD: Final = 72.0
 LEFT_IOD: Final = -0.67
 TOP_IOD: Final = -0.48
 CONTROL_COUNT: Final = 10
+MIDDLE_GAP: Final = 1
+"""Which of the controls is the opening in the middle."""
 CHANNELS: Final = 7
 """Of `seen`: luma as four of half size, both chroma planes, how much of each pixel is between the lips."""
 CHANGED: Final = 6

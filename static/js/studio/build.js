@@ -64,6 +64,15 @@ function showRemarks(remarks) {
   }));
 }
 
+function showMouth(mouth) {
+  const box = root.querySelector("[data-mouth]");
+  box.hidden = !mouth;
+  if (!mouth) return;
+  box.querySelector("progress").value = mouth.progress;
+  for (const element of box.querySelectorAll("progress, [data-mouth-stop]")) element.hidden = !mouth.under_way;
+  box.querySelector("[data-mouth-message]").textContent = mouth.message;
+}
+
 function show(status) {
   root.dataset.buildState = status.state;
   title.textContent = status.state === "queued" ? "Waiting for its turn" : "Building";
@@ -74,6 +83,7 @@ function show(status) {
   if (status.state === "queued" || status.state === "running") root.toggleAttribute("data-marking-open", false);
   if (status.state === "failed") root.querySelector("[data-replace]").open = true;
   if (status.state === "ready") showFace(status);
+  showMouth(status.mouth);
   showRemarks(status.remarks);
 }
 

@@ -58,8 +58,10 @@ class KernelFootageRenderer(KernelRenderer):
 
     def _drawn(self) -> Bytes:
         out = super()._drawn()
-        if self._painter is not None and self._showing is not None:
-            self._painter.paint(out, self._showing.pose, self._asked)
+        shown = self._showing
+        # Hands before the mouth are not painted over.
+        if self._painter is not None and shown is not None and shown.free is None:
+            self._painter.paint(out, shown.pose, self._asked)
         return out
 
     def _look(self, controls: Controls) -> None:
