@@ -1,5 +1,8 @@
 // Lists of rows in a form: adds empty ones; without this the rows that exist can still be changed and removed.
 
+// What is wrong in a row that is folded has to be seen, or nothing seems to happen on saving.
+document.addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
+
 for (const root of document.querySelectorAll("[data-rows]")) {
   const list = root.querySelector("[data-row-list]");
   const template = root.querySelector("[data-row-template]");
