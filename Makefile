@@ -4,7 +4,7 @@ PY := .venv/bin/python
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup whisper-base own-mouth dev run lan doctor lint test bench clean
+.PHONY: help setup whisper-base own-mouth dev run lan doctor lint test bench bench-serve clean
 
 help:  ## list what make can do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ test: dev  ## lint, then every test; the browser tests use Chromium
 
 bench: dev  ## measure render, build, serve and talk on this machine
 	$(PY) -m benchmarks
+
+bench-serve: dev  ## how many talk at once on this machine: one more after the other, until it is no longer smooth
+	$(PY) -m benchmarks ramp
 
 clean:  ## remove caches; data and .venv stay
 	find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tables
+from benchmarks.curve import curve
 from benchmarks.machine import describe
 from webapp.programs import LEAN
 
 USUAL = ("render", "build", "start", "serve", "room", "talk", "interrupt", "sync", "network", "memory")
 # These take long, and are run when they are asked for.
-NAMES = (*USUAL, "soak")
+NAMES = (*USUAL, "soak", "ramp")
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
+CURVE = ROOT / "docs" / "pictures" / "sessions.svg"
 
 
 def run(called: str) -> dict[str, Any]:
@@ -72,10 +74,13 @@ def write(machine: dict[str, Any], benches: dict[str, Any]) -> None:
     ordered = {name: benches[name] for name in NAMES if name in benches}
     text = json.dumps({"machine": machine, "benches": ordered}, indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
+    if "ramp" in ordered:
+        CURVE.write_text(curve(ordered["ramp"]), encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
     for made in (
         tables.figures,
         tables.sessions,
+        tables.ramp,
         tables.turns,
         tables.network,
         tables.memory,

@@ -36,17 +36,31 @@ REPLY = (
 
 async def serve(running: MeasuredProduct, codes: list[str], *, talking: bool, seconds: float) -> dict[str, Any]:
     """So many sessions at once, for so many seconds."""
-    visitors = [Visitor(running.url, code) for code in codes]
-    if talking:
-        for visitor in visitors:
-            visitor.on_event = partial(_ask_again, visitor)
-    for visitor in visitors:
-        await visitor.join()
-        # Visitors do not come in step.
-        await asyncio.sleep(APART_S + random.random() * APART_S)
+    visitors = [await come(running, code, talking=talking) for code in codes]
     for visitor in visitors:
         await (visitor.until("speaking") if talking else visitor.greeted())
     await asyncio.sleep(WARM_UP_S)
+    row = await measure(running, visitors, talking=talking, seconds=seconds)
+    for visitor in visitors:
+        await visitor.leave()
+    return row
+
+
+async def come(running: MeasuredProduct, code: str, *, talking: bool) -> Visitor:
+    """One more visitor, who asks again whenever the avatar has answered if they talk."""
+    visitor = Visitor(running.url, code)
+    if talking:
+        visitor.on_event = partial(_ask_again, visitor)
+    await visitor.join()
+    # Visitors do not come in step.
+    await asyncio.sleep(APART_S + random.random() * APART_S)
+    return visitor
+
+
+async def measure(
+    running: MeasuredProduct, visitors: list[Visitor], *, talking: bool, seconds: float
+) -> dict[str, Any]:
+    """What arrives at these visitors, and what they cost, over so many seconds."""
     media = running.media_workers()
     others = [process for role, process in running.processes().items() if role != "media"]
     before = [visitor.received.copy() for visitor in visitors]
@@ -63,8 +77,6 @@ async def serve(running: MeasuredProduct, codes: list[str], *, talking: bool, se
     spoken_s = sum(visitor.spoken_s() for visitor in visitors) - spoken_s
     arrived = [visitor.received - earlier for visitor, earlier in zip(visitors, before, strict=True)]
     stats = [visitor.last("stats") for visitor in visitors]
-    for visitor in visitors:
-        await visitor.leave()
 
     def percent(spent_s: float) -> float:
         return round(100 * spent_s / wall_s / len(visitors), 1)

@@ -26,9 +26,8 @@ MINUTES = 30.0
 # What is loaded or kept at the first conversations is no leak.
 SETTLED_AFTER_CYCLES = 10
 SETTLED_AFTER_MINUTES = 5
-OVER_WITHIN_S = 30.0
+OVER_WITHIN_S = 60.0
 QUESTION = "What happened then?"
-PATIENCE_S = 180.0
 
 
 def look(running: MeasuredProduct) -> dict[str, float]:
@@ -43,21 +42,24 @@ def gauge(running: MeasuredProduct, what: str) -> int:
     return int(float(next(line for line in lines if line.startswith(f"parlo_media_worker_{what}{{")).split()[-1]))
 
 
-async def conversation(running: MeasuredProduct, code: str) -> None:
-    """Come, be greeted, ask, hear the answer, leave; until the worker has let go of it."""
+async def conversation(running: MeasuredProduct, code: str) -> bool:
+    """Come, be greeted, ask, hear the answer, leave; until the worker has let go of it. False when the avatar fell silent."""
     visitor = Visitor(running.url, code)
     await visitor.join()
+    answered = True
     try:
-        await visitor.until("speaking", PATIENCE_S)
-        await visitor.until("listening", PATIENCE_S)
+        await visitor.until("speaking")
+        await visitor.until("listening")
         visitor.say(QUESTION)
-        await visitor.until("speaking", PATIENCE_S)
-        await visitor.until("listening", PATIENCE_S)
+        await visitor.until("speaking")
+        await visitor.until("listening")
     except TimeoutError:
-        told = "\n".join(str(event) for event in visitor.events[-6:])
-        raise SystemExit(f"The avatar stays {visitor.state or 'away'}.\n{told}\n{running.log_tail(2000)}") from None
+        # A connection may break where others work on the same machine. That nothing is left of it is wanted all the more.
+        answered = False
+        print(f"The avatar stays {visitor.state or 'away'}.\n{running.log_tail(600)}", file=sys.stderr, flush=True)
     await visitor.leave()
     await alone(running)
+    return answered
 
 
 async def alone(running: MeasuredProduct) -> None:
@@ -71,15 +73,17 @@ async def alone(running: MeasuredProduct) -> None:
         await asyncio.sleep(0.5)
 
 
-async def come_and_go(running: MeasuredProduct, codes: list[str], cycles: int) -> list[dict[str, float]]:
+async def come_and_go(running: MeasuredProduct, codes: list[str], cycles: int) -> dict[str, Any]:
     """So many conversations, one after the other: what is held before the first and after each."""
     await alone(running)
-    points = [{"at": 0.0, **look(running)}]
+    points, broken = [{"at": 0.0, **look(running)}], 0
     for number in range(cycles):
-        await conversation(running, codes[number % len(codes)])
+        broken += not await conversation(running, codes[number % len(codes)])
         points.append({"at": number + 1.0, **look(running)})
         print(points[-1], file=sys.stderr, flush=True)
-    return points
+    if broken > cycles / 10:
+        raise SystemExit(f"Of {cycles} conversations {broken} broke off: there is something wrong besides leaks.")
+    return {"broken_off": broken, **growth(points, SETTLED_AFTER_CYCLES)}
 
 
 async def stay(running: MeasuredProduct, code: str, minutes: float) -> list[dict[str, float]]:
@@ -94,7 +98,7 @@ async def stay(running: MeasuredProduct, code: str, minutes: float) -> list[dict
 
     visitor.on_event = ask_again
     await visitor.join()
-    await visitor.until("speaking", PATIENCE_S)
+    await visitor.until("speaking")
     start_s = time.monotonic()
     points = []
     for minute in range(int(minutes) + 1):
@@ -147,8 +151,7 @@ def main() -> None:
             running.settle()
             if arguments.cycles:
                 stub.says(REPLY[0])
-                points = asyncio.run(come_and_go(running, codes, arguments.cycles))
-                parts["conversations"] = growth(points, SETTLED_AFTER_CYCLES)
+                parts["conversations"] = asyncio.run(come_and_go(running, codes, arguments.cycles))
             if arguments.minutes:
                 stub.says(*REPLY)
                 points = asyncio.run(stay(running, codes[0], arguments.minutes))

@@ -357,6 +357,43 @@ def sessions(benches: Results) -> str:
     return _table(head, rows)
 
 
+def ramp(benches: Results) -> str:
+    """How many talk at once, as a sentence, a picture and a table."""
+    found = benches.get("ramp")
+    if found is None:
+        return (
+            "Not measured yet on this machine: `make bench-serve` does, in some ten minutes, and draws the curve here."
+        )
+    names = ("fps_min", "late_ms_p95", "frames_skipped", "media_core_percent_per_session", "neighbours_cores")
+    head = (
+        "talk at once",
+        "pictures/s, least",
+        "late p95, ms",
+        "frames and their sound left out",
+        "% of a core each",
+        "neighbours, cores",
+    )
+    rows = [(f"{row['sessions']}", *(f"{row[name]:g}" for name in names)) for row in found["rows"]]
+    held, cores = found["held"], found["cores"]
+    why = {
+        "pictures": "a visitor got fewer than 24.5 pictures a second",
+        "late": "frames were begun more than 40 ms late",
+        "sound": "sound was left out",
+        "turned away": "a worker that was strained let nobody in any more",
+        "most": "the ramp was told to end there",
+    }
+    end = " and ".join(why[name] for name in found["ended_by"])
+    if found["ended_by"] == ["most"]:
+        said = f"{held} sessions held on {cores} cores; {end}, and more may."
+    else:
+        said = (
+            f"**{held} sessions that all talk without a pause, on {cores} cores with {found['workers']} media workers and "
+            f"the visitors on the same machine: {held / cores:.1f} a core.** At the next step {end}."
+        )
+    picture = "![Sessions that talk at once, and what arrives](pictures/sessions.svg)"
+    return "\n\n".join((said, picture, _table(head, rows)))
+
+
 def _row_words(row: dict[str, Any]) -> str:
     workers = f" on {row['workers']} workers" if row["workers"] > 1 else ""
     return f"{row['sessions']} {'talking' if row['talking'] else 'silent'}{workers}"

@@ -94,6 +94,10 @@ class _Undecoded(queue.Queue):  # type: ignore[type-arg]
             super().put(item, block, timeout)
 
 
+class TurnedAway(SystemExit):
+    """The visitor was not let in."""
+
+
 class Visitor:
     """One conversation with one avatar. `join`, then `say` or `microphone.say`, then `leave`.
 
@@ -226,7 +230,7 @@ class Visitor:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             while (message := await self._messages.get())["type"] != kind:
                 if message["type"] in {"error", "ended"}:
-                    raise SystemExit(f"The visitor was turned away: {message['message']}")
+                    raise TurnedAway(f"The visitor was turned away: {message['message']}")
         return message
 
     async def _ping(self) -> None:
