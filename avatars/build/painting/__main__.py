@@ -5,6 +5,7 @@ Whoever stops reading stops it.
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -49,4 +50,6 @@ def main(avatar: str, source: str, out: str) -> None:
 
 if __name__ == "__main__":
     os.nice(NICENESS)
+    # What onnxruntime advises about its quantisation is nothing to act on.
+    logging.getLogger().setLevel(logging.ERROR)
     main(*sys.argv[1:4])
