@@ -25,6 +25,7 @@ from avatars.mouths import offer
 from avatars.progress import announce
 from avatars.recorded.recording import begin_again, recover_unmade
 from avatars.voice.taking import recover_untaken
+from webapp import disk
 from webapp.usage.models import UsageEntry
 
 logger = structlog.get_logger(__name__)
@@ -89,8 +90,11 @@ def run_build(build_id: int) -> None:
         logger.info("Build refused", build=build.pk, code=refusal.code)
         waiting = refusal.code in ASKS_FOR_POINTS
         end(build, Build.State.AWAITING_FACE_MARKING if waiting else Build.State.FAILED, refusal.message, refusal.code)
-    except Exception:
+    except Exception as error:
         logger.exception("Build failed", build=build.pk)
+        if disk.is_full(error):
+            end(build, Build.State.FAILED, disk.FULL, "disk_full")
+            return
         message = f"Parlo made a mistake while building. Its log says more under build {build.pk}. You can try again."
         end(build, Build.State.FAILED, message, "internal")
 

@@ -59,6 +59,14 @@ def close_session(session_id: UUID, reason: str, spoken_s: float | None = None, 
             )
 
 
+def enter_end(
+    session_id: UUID, reason: str, turns: Sequence[Mapping[str, int]], spoken_s: float, idle_s: float
+) -> None:
+    """All that is entered when a session is over."""
+    note_turns(session_id, turns)
+    close_session(session_id, reason, spoken_s, idle_s)
+
+
 def close_abandoned(live_workers: Collection[str]) -> int:
     """End the sessions whose worker is gone; return how many there were."""
     abandoned = Session.objects.filter(state=Session.State.LIVE).exclude(worker__in=live_workers)

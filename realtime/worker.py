@@ -20,6 +20,7 @@ from django.conf import settings
 from avatars.engine.performer import Activity, Mood
 from avatars.models import Avatar
 from realtime.agent import Providers
+from realtime.bookkeeper import Bookkeeper
 from realtime.casting import Casting
 from realtime.forwarding import janus_server
 from realtime.frames import FrameThread
@@ -34,7 +35,7 @@ from realtime.role import agent_settings, temperament_of
 from realtime.rtc import ForwarderGone, OfferRefused, Unreachable
 from realtime.seat import Seat
 from realtime.session import Backstage, Session
-from realtime.sessions import close_abandoned, close_session, note_turns, open_session, update_session
+from realtime.sessions import close_abandoned, enter_end, note_turns, open_session, update_session
 from realtime.slip import Bearer, read_slip, seal_slip
 from realtime.stage import Temperament
 from realtime.strain import Strain
@@ -87,6 +88,7 @@ class MediaWorker:
         self._recollectors: dict[UUID, Recollector] = {}
         self._recollecting = TaskSet("a media worker")
         self._probes = Probes()
+        self._book = Bookkeeper()
         self._living: set[str] = set()
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
 
@@ -122,6 +124,7 @@ class MediaWorker:
             for seat in session.seats.values():
                 await self._say(seat.reply, "media.refused", seat.id, code="worker_lost", message=STOPPING)
         await asyncio.gather(*(self._close(session, SessionRow.Reason.STOPPED) for session in self.sessions.values()))
+        await self._book.catch_up()
         self._backstage.frames.stop()
         self._prepare.shutdown(cancel_futures=True)
 
@@ -216,6 +219,7 @@ class MediaWorker:
         """Note what sessions have used, and end those of workers that died."""
         while True:
             await asyncio.sleep(BOOKKEEPING_EVERY_S)
+            await self._book.catch_up()
             try:
                 await database_sync_to_async(self._update_rows)()
             except Exception as error:
@@ -314,7 +318,7 @@ class MediaWorker:
         seat.joined(reply)
         await self._say_opened(seat, seat_id)
         if avatar is not None:
-            await database_sync_to_async(open_session)(session.id, avatar, message["user"], self.name)
+            await self._book.enter(partial(open_session, session.id, avatar, message["user"], self.name))
 
     async def _say_opened(self, seat: Seat, asked_as: UUID) -> None:
         forwarded = seat.forwarder is not None
@@ -456,11 +460,7 @@ class MediaWorker:
         if recollector is not None and not self._stopping.is_set():
             self._recollecting.spawn(recollector.recollect(session.agent.recollection()))
         logger.info("Session ends", session=session.id.hex, reason=reason, spoken_s=round(session.spoken_s, 1))
-        await database_sync_to_async(self._enter_end)(session, reason)
-
-    def _enter_end(self, session: Session, reason: str) -> None:
-        note_turns(session.id, session.turns)
-        close_session(session.id, reason, session.spoken_s, session.idle_s)
+        await self._book.enter(partial(enter_end, session.id, reason, session.turns, session.spoken_s, session.idle_s))
 
     async def _say(self, channel: str, kind: str, session_id: UUID, **values: Any) -> None:
         try:

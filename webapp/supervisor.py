@@ -69,8 +69,9 @@ class Supervisor:
         self.width = max(len(program.name) for program in programs)
 
     def say(self, name: str, line: str) -> None:
-        """Write one line of one program."""
-        self.write(f"{name:<{self.width}} | {line}")
+        """Write one line of one program. Where the log cannot be written, on a full disk say, lines are lost and nothing else."""
+        with suppress(OSError):
+            self.write(f"{name:<{self.width}} | {line}")
 
     async def run(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
         """Run every program, and `meanwhile` beside them, until SIGINT, SIGTERM or `stopping`; then stop them all."""

@@ -1,5 +1,6 @@
 """Pages of no application: health, metrics, errors."""
 
+import sys
 from hmac import compare_digest
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
+from webapp import disk
 from webapp.api.errors import envelope
 from webapp.certificate import CertificateFiles
 from webapp.readiness import readiness
@@ -128,7 +130,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer after an error of our own; the log says more."""
+    """Answer after an error of our own; the log says more. A full disk is none, and is told as what it is."""
+    if disk.is_full(sys.exception()):
+        return _failure(request, 507, "507.html", "disk_full", disk.FULL)
     return _failure(request, 500, "500.html", "internal", "Something went wrong here. The log says what.")
 
 

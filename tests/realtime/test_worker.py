@@ -18,6 +18,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.core.files.base import ContentFile
+from django.db import OperationalError
+from django.db.models import Model
 
 from avatars.engine.controls import Control
 from avatars.engine.performer import Performer
@@ -268,6 +270,42 @@ async def test_nothing_is_left_of_conversations_that_are_over(mona: Avatar, monk
                 settled = await let_go(before["sockets"])
         assert await let_go(settled["sockets"]) == settled
         assert settled["sockets"] > 0
+
+
+async def test_a_full_disk_ends_no_conversation_and_costs_it_no_second(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = {"full": False}
+    write = Model.save_base
+
+    def save(self: Model, *arguments: Any, **options: Any) -> None:
+        if disk["full"]:
+            raise OperationalError("database or disk is full")
+        write(self, *arguments, **options)
+
+    monkeypatch.setattr(Model, "save_base", save)
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        disk["full"] = True
+        await page.open()
+        browser = await page.call()
+        browser.say(type="hello")
+        browser.say(type="text", text="Who are you?")
+        await browser.until(lambda b: any(e["text"] == "Very well." for e in b.of_type("caption")))
+        seen = len(browser.pictures)
+        await browser.until(lambda b: len(b.pictures) > seen + 5)
+        (session,) = worker.sessions.values()
+        await page.say("leave")
+        await until(sync_to_async(lambda: len(worker.sessions)), lambda count: count == 0)
+        assert not await SessionRow.objects.aexists()
+        disk["full"] = False
+        # The next conversation brings the book up to date, or the worker itself within ten seconds.
+        await Page(worker, mona.code).open()
+        row = await page.ended()
+        await browser.close()
+    assert row.spoken_s == pytest.approx(session.spoken_s)
+    assert row.spoken_s > 0
+    assert await UsageEntry.objects.filter(reference=f"session:{page.session}").acount() == 2
 
 
 async def test_a_worker_says_that_it_lives_and_how_much_room_it_has(mona: Avatar) -> None:

@@ -1,5 +1,6 @@
 """Builds: publication, refusals, failures, interruptions."""
 
+import errno
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 
 from avatars import builder
@@ -14,6 +16,7 @@ from avatars.builder import recover_interrupted, run_build
 from avatars.builds import build_with_points
 from avatars.making import Made, Refused
 from avatars.models import Avatar, Build
+from webapp import disk
 from webapp.usage.models import UsageEntry
 
 Maker = Callable[[Build, Path, Path, Any, Path | None], Made]
@@ -55,6 +58,28 @@ def test_a_build_publishes_everything_at_once(build: Build, use: Any) -> None:
     assert avatar.poster.read() == b"poster"
     entry = UsageEntry.objects.get()
     assert (entry.kind, entry.quantity, entry.user) == (UsageEntry.Kind.BUILD, 1, avatar.owner)
+
+
+def test_a_disk_that_is_full_is_told_in_words_and_what_was_there_stays(
+    build: Build, use: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(made)
+    run_build(build.pk)
+    before = Avatar.objects.get(pk=build.avatar_id)
+    again = Build.objects.create(avatar=before, source=ContentFile(b"picture", "again.jpg"))
+
+    def full(*_: Any, **__: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as small:
+        small.setattr(FileSystemStorage, "_save", full)
+        run_build(again.pk)
+    again.refresh_from_db()
+    assert (again.state, again.error_code, again.message) == (Build.State.FAILED, "disk_full", disk.FULL)
+    after = Avatar.objects.get(pk=build.avatar_id)
+    assert after.is_ready
+    assert (after.imx.name, after.imx.read()) == (before.imx.name, b"new imx")
+    assert UsageEntry.objects.count() == 1
 
 
 def test_progress_never_runs_backwards_and_ends_in_the_database(build: Build, use: Any) -> None:

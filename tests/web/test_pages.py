@@ -1,13 +1,16 @@
 """What every page promises: a policy, no foreign hosts, words for errors."""
 
+import errno
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from avatars.models import Avatar
+from webapp import disk
 
 FOREIGN = re.compile(r"""(?:src|href|action|srcset)\s*=\s*["']?(?:https?:)?//[^"'\s>]+""")
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/(?:ld\+)?json)[^>]*>|\son[a-z]+=", re.IGNORECASE)
@@ -88,6 +91,30 @@ def test_an_error_of_ours_shows_no_trace(client: Client, public: Avatar, monkeyp
     response = client.get(f"/a/{public.code}/")
     assert response.status_code == 500
     assert "inner workings" not in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), OperationalError("database or disk is full")],
+)
+def test_a_full_disk_is_told_as_what_it_is(
+    client: Client, public: Avatar, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any) -> bool:
+        # As it comes out of a storage or a form that knows nothing of disks.
+        raise RuntimeError("cannot save") from error
+
+    monkeypatch.setattr("avatars.views.can_view", fail)
+    client.raise_request_exception = False
+    response = client.get(f"/a/{public.code}/")
+    assert response.status_code == 507
+    assert disk.FULL in response.content.decode()
+
+
+def test_what_is_no_full_disk_is_not_called_one() -> None:
+    assert not disk.is_full(None)
+    assert not disk.is_full(OSError(errno.EACCES, "Permission denied"))
+    assert not disk.is_full(OperationalError("database is locked"))
 
 
 def test_foreign_names_are_answered_in_words(client: Client) -> None:

@@ -1,5 +1,6 @@
 """The supervisor: what dies comes back, and nothing is left behind."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from webapp.supervisor import LONGEST_DELAY_S, backoff_s
+from webapp.supervisor import LONGEST_DELAY_S, Program, Supervisor, backoff_s
 
 # A supervisor of five programs. "base" is stopped last, "late" waits, "last" for all the others.
 # "tree" starts a child of its own that ignores SIGTERM; "mortal" ends at once.
@@ -131,6 +132,20 @@ def test_a_killed_supervisor_takes_its_programs_along(supervisor: subprocess.Pop
 def test_waiting_grows_and_stays_bounded() -> None:
     assert [backoff_s(failures) for failures in (1, 2, 3)] == [0.5, 1.0, 2.0]
     assert backoff_s(50) == LONGEST_DELAY_S
+
+
+def test_a_log_that_cannot_be_written_costs_its_lines_and_nothing_else(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    def write(line: str) -> None:
+        if "full" in line:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        lines.append(line)
+
+    supervisor = Supervisor([Program("some", [], {})], write, folder=tmp_path)
+    for line in ("before", "full", "after"):
+        supervisor.say("some", line)
+    assert lines == ["some | before", "some | after"]
 
 
 def test_what_the_others_need_to_stop_is_stopped_last(supervisor: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Uploading a picture: what is taken, what is refused and in which words."""
 
+import errno
 import html
 from typing import Any
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -15,6 +17,7 @@ from avatars.models import Avatar, Build
 from realtime.agent import AgentSettings, Link
 from realtime.agent.tools import toolbox_for
 from realtime.role import agent_settings
+from webapp import disk
 from webapp.providers.endpoint import Endpoint
 from webapp.providers.refusals import note_refusal
 
@@ -59,6 +62,21 @@ def test_a_picture_becomes_a_queued_build(studio: Client, creator: Any) -> None:
     from django_tasks_db.models import DBTaskResult
 
     assert DBTaskResult.objects.get().args_kwargs["args"] == [build.pk]
+
+
+def test_an_upload_to_a_full_disk_is_refused_in_words_and_leaves_nothing_half_done(
+    studio: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "_save", full)
+    studio.raise_request_exception = False
+    response = studio.post("/studio/new/", fields())
+    assert response.status_code == 507
+    assert disk.FULL in response.content.decode()
+    assert not Avatar.objects.exists()
+    assert not Build.objects.exists()
 
 
 @pytest.mark.parametrize(
