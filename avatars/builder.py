@@ -6,6 +6,8 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -166,13 +168,23 @@ def end(build: Build, state: str, message: str, error_code: str) -> None:
     announce(avatar, build)
 
 
-def recover_interrupted() -> int:
-    """Queue builds again whose builder died; one that died twice fails in words. Return how many were found."""
-    stale = Build.objects.select_related("avatar").filter(
-        state=Build.State.RUNNING, heartbeat_at__lt=timezone.now() - STALE_AFTER
-    )
+def stale_builds() -> dict[int, datetime]:
+    """Running builds without a sign of life for long, each with its last."""
+    stale = Build.objects.filter(state=Build.State.RUNNING, heartbeat_at__lt=timezone.now() - STALE_AFTER)
+    return {pk: beat for pk, beat in stale.values_list("pk", "heartbeat_at") if beat is not None}
+
+
+def recover_interrupted(suspected: Mapping[int, datetime] | None = None) -> int:
+    """Queue builds again whose builder died; one that died twice fails in words. Return how many were found.
+
+    suspected: only those that were as stale before, with the same last sign of life. All look stale just after the clock of
+    this machine was put forward.
+    """
     found = 0
-    for build in stale:
+    stale = stale_builds()
+    if suspected is not None:
+        stale = {pk: beat for pk, beat in stale.items() if suspected.get(pk) == beat}
+    for build in Build.objects.select_related("avatar").filter(pk__in=stale):
         found += 1
         if build.attempts >= ATTEMPT_LIMIT:
             message = "The build was interrupted twice. Try again, or with another picture or video."
@@ -191,10 +203,13 @@ def recover_interrupted() -> int:
 
 def watch_for_interrupted(stop: threading.Event) -> None:
     """Recover interrupted builds and readings until told to stop; the builder runs this in a thread."""
-    while not stop.wait(HEARTBEAT_S):
+    suspected: dict[int, datetime] = {}
+    # Longer than between two signs of life.
+    while not stop.wait(HEARTBEAT_S * 1.5):
         close_old_connections()
         try:
-            recover_interrupted()
+            recover_interrupted(suspected)
+            suspected = stale_builds()
             recover_unread()
             recover_unmade()
             recover_untaken()

@@ -5,6 +5,7 @@ The page can neither read a slip nor make one, and a slip is good for one avatar
 """
 
 import json
+import time
 import zlib
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 from cryptography.fernet import InvalidToken
 
 from realtime.agent import Attributed, Message, Recollection
+from realtime.tokens import CLOCK_MAY_JUMP_S
 from webapp.providers.sealing import box
 
 PURPOSE: Final = b"parlo.realtime.slip"
@@ -49,7 +51,11 @@ def read_slip(slip: str, bearer: Bearer) -> Recollection | None:
     if not slip or len(slip) > LONGEST:
         return None
     try:
-        content: dict[str, Any] = json.loads(zlib.decompress(box(PURPOSE).decrypt(slip, LIFETIME_S)))
+        sealed = box(PURPOSE)
+        content: dict[str, Any] = json.loads(zlib.decompress(sealed.decrypt(slip)))
+        # The clock of this machine may have been set since, forwards or back.
+        if abs(time.time() - sealed.extract_timestamp(slip)) > LIFETIME_S + CLOCK_MAY_JUMP_S:
+            return None
     except (InvalidToken, ValueError, zlib.error):
         return None
     if content["bearer"] != asdict(bearer):

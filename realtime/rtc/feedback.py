@@ -6,10 +6,11 @@ What is relied on of the library's private parts stands here; tests/rtc/test_fee
 import time
 from typing import Any, Final
 
-from aiortc import RTCRtpSender, clock
+from aiortc import RTCRtpSender
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpRrPacket, RtcpSrPacket, unpack_remb_fci
 
 from realtime.rtc.ladder import Ladder
+from realtime.rtc.stream import ntp, steady_unix_s
 
 # Nobody is farther away; what says so is a report of something else.
 LONGEST_ROUND_TRIP_S: Final = 5.0
@@ -80,7 +81,7 @@ def follow_reports(sender: RTCRtpSender, ladder: Ladder) -> None:
             for report in packet.reports:
                 if report.ssrc == sender._ssrc:
                     ladder.reported(*losses.since(report.highest_sequence, report.packets_lost), now_s)
-                    took_s = round_trip_s(report.lsr, report.dlsr, clock.current_ntp_time())
+                    took_s = round_trip_s(report.lsr, report.dlsr, ntp(steady_unix_s()))
                     if took_s is not None:
                         resending.round_trip_s = max(LEAST_ROUND_TRIP_S, took_s)
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:

@@ -5,7 +5,6 @@ the packets of media (reports, their statistics, key frames that are asked for, 
 the library's. What is relied on of its private parts stands here; tests/rtc/test_sender.py fails where a version hides it.
 """
 
-import time
 from typing import Any
 
 import av
@@ -17,7 +16,7 @@ from aiortc.rtcrtpsender import RTCEncodedFrame
 
 from realtime.rtc import h264
 from realtime.rtc.encoder import Packet
-from realtime.rtc.stream import Repeats, RtpStream, ntp
+from realtime.rtc.stream import Repeats, RtpStream, ntp, steady_unix_s
 from realtime.rtc.tracks import FaceTrack, VoiceTrack
 
 # Of the ICE connection's components only the first is used.
@@ -87,7 +86,7 @@ class PacketSender(RTCRtpSender):
         stream = self._stream
         if stream is None or not self._enabled or packet.pts is None or isinstance(packet, av.VideoFrame):
             return
-        now_s = time.time()
+        now_s = steady_unix_s()
         if self._ticks is None:
             # The same for all packets of a track.
             self._ticks = int(self._clock_hz * packet.time_base)

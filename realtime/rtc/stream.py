@@ -1,6 +1,7 @@
 """A stream of RTP packets: their numbers and times, their headers, and those that are sent again."""
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import pack
@@ -9,6 +10,13 @@ from typing import Final
 # A browser asks for what it misses within a tenth of a second; these last for a whole one.
 KEPT_PACKETS: Final = 128
 NTP_EPOCH_S: Final = 2_208_988_800
+_STARTED_UNIX_S: Final = time.time() - time.monotonic()
+
+
+def steady_unix_s() -> float:
+    """Seconds since 1970 as they were when this process began, and steady from there: browsers bring picture and sound
+    together by it, and somebody may set the clock of this machine."""
+    return _STARTED_UNIX_S + time.monotonic()
 
 
 def ntp(unix_s: float) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from realtime.agent import Attributed, Recollection
 from realtime.slip import LIFETIME_S, LONGEST, MOST_LETTERS, Bearer, read_slip, seal_slip
+from realtime.tokens import CLOCK_MAY_JUMP_S
 from webapp.providers.sealing import box, seal
 
 ANNA = Bearer("A12BCD3456", 7)
@@ -53,10 +54,22 @@ def test_what_was_sealed_for_something_else_is_not_believed() -> None:
     assert read_slip(box(b"parlo.realtime.slip").encrypt(b"not compressed").decode(), ANNA) is None
 
 
-def test_a_slip_is_good_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("passed_s", "said"),
+    [
+        (LIFETIME_S - 2, SAID),
+        (1800 + 3600, SAID),
+        (1800 - 3600, SAID),
+        (LIFETIME_S + CLOCK_MAY_JUMP_S + 2, None),
+        (-LIFETIME_S - CLOCK_MAY_JUMP_S - 2, None),
+    ],
+)
+def test_a_slip_is_good_for_an_hour_also_where_the_clock_was_set(
+    monkeypatch: pytest.MonkeyPatch, passed_s: float, said: Recollection | None
+) -> None:
     slip, now = seal_slip(ANNA, SAID), time.time()
-    monkeypatch.setattr(time, "time", lambda: now + LIFETIME_S + 2)
-    assert read_slip(slip, ANNA) is None
+    monkeypatch.setattr(time, "time", lambda: now + passed_s)
+    assert read_slip(slip, ANNA) == said
 
 
 def test_of_a_long_conversation_the_end_is_kept() -> None:

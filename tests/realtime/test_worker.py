@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -306,6 +307,35 @@ async def test_a_full_disk_ends_no_conversation_and_costs_it_no_second(
     assert row.spoken_s == pytest.approx(session.spoken_s)
     assert row.spoken_s > 0
     assert await UsageEntry.objects.filter(reference=f"session:{page.session}").acount() == 2
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_is_set_ends_no_conversation(
+    mona: Avatar, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    monkeypatch.setattr(worker_module, "BOOKKEEPING_EVERY_S", 0.1)
+    real = time.time
+    async with working() as worker:
+        page = Page(worker, mona.code)
+        await page.open()
+        browser = await page.call()
+        browser.say(type="hello")
+        await browser.until(lambda b: len(b.pictures) > 5)
+        monkeypatch.setattr(time, "time", lambda: real() + 3600 * hours)
+        await until(sync_to_async(live_workers), bool)
+        seen = len(browser.pictures)
+        browser.say(type="text", text="Who are you?")
+        await browser.until(lambda b: any(e["text"] == "Very well." for e in b.of_type("caption")))
+        await browser.until(lambda b: len(b.pictures) > seen + 25)
+        # The page comes back to the same conversation.
+        await page.open(again=True)
+        again = await page.call()
+        assert (await page.row()).state == "live"
+        assert len(worker.sessions) == 1
+        await page.say("leave")
+        assert (await page.ended()).reason == "left"
+        await browser.close()
+        await again.close()
 
 
 async def test_a_worker_says_that_it_lives_and_how_much_room_it_has(mona: Avatar) -> None:

@@ -1,6 +1,7 @@
 """Our own way of sending: what it relies on, and what the other end gets and can ask for."""
 
 import asyncio
+import time
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, rtp
@@ -70,7 +71,8 @@ async def test_a_lost_packet_is_sent_again_and_a_lost_picture_made_anew() -> Non
         assert asked == [True]
 
 
-async def test_reports_tell_what_was_sent() -> None:
+async def test_reports_tell_what_was_sent_by_a_clock_that_nobody_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
     async with calling() as call:
         await call.connect()
         call.play()
@@ -82,6 +84,7 @@ async def test_reports_tell_what_was_sent() -> None:
         async def noted(packet: rtp.AnyRtcpPacket) -> None:
             if isinstance(packet, rtp.RtcpSrPacket):
                 reports.append(packet)
+                monkeypatch.setattr(time, "time", lambda: real() + 3600 * len(reports))
                 if len([one for one in reports if one.sender_info.packet_count]) == 2:
                     enough.set()
             await handle(packet)

@@ -12,7 +12,7 @@ from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 
 from avatars import builder
-from avatars.builder import recover_interrupted, run_build
+from avatars.builder import recover_interrupted, run_build, stale_builds
 from avatars.builds import build_with_points
 from avatars.making import Made, Refused
 from avatars.models import Avatar, Build
@@ -234,6 +234,21 @@ def test_an_interrupted_build_starts_again_once(build: Build) -> None:
     build.refresh_from_db()
     assert build.state == Build.State.QUEUED
     assert recover_interrupted() == 0
+
+
+def test_a_clock_that_is_put_forward_interrupts_no_build(build: Build) -> None:
+    interrupt(build, timedelta(hours=1))
+    # To a builder that looks just then all signs of life are an hour old; the next one comes in time.
+    before = stale_builds()
+    assert list(before) == [build.pk]
+    assert recover_interrupted({}) == 0
+    Build.objects.filter(pk=build.pk).update(heartbeat_at=timezone.now())
+    assert recover_interrupted(before) == 0
+    build.refresh_from_db()
+    assert build.state == Build.State.RUNNING
+    # One that has really died does not give another.
+    interrupt(build, timedelta(minutes=1))
+    assert recover_interrupted(stale_builds()) == 1
 
 
 def test_a_build_interrupted_twice_fails_in_words(build: Build) -> None:
