@@ -18,9 +18,8 @@ from realtime.forwarding import is_forwarding
 from realtime.ice import ice_servers
 from realtime.placement import WorkerRecord, find_worker, least_loaded
 from realtime.rooms import Door, find_door, room_worker
-from realtime.slip import LONGEST as LONGEST_SLIP
 from realtime.throttle import too_often
-from realtime.tokens import Place, issue_token, read_token
+from realtime.tokens import LONGEST_SLIP, Place, issue_token, read_token
 
 logger = structlog.get_logger(__name__)
 

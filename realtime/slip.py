@@ -13,14 +13,13 @@ from typing import Any, Final
 from cryptography.fernet import InvalidToken
 
 from realtime.agent import Attributed, Message, Recollection
-from realtime.tokens import CLOCK_MAY_JUMP_S
+from realtime.tokens import CLOCK_MAY_JUMP_S, LONGEST_SLIP
 from webapp.providers.sealing import box
 
 PURPOSE: Final = b"parlo.realtime.slip"
 LIFETIME_S: Final = 3600
-# What is older is left out. A page's messages may be 64 KiB long, and letters take four bytes at most.
+# What is older is left out. Letters take four bytes at most.
 MOST_LETTERS: Final = 10_000
-LONGEST: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def seal_slip(bearer: Bearer, recollection: Recollection) -> str:
 
 def read_slip(slip: str, bearer: Bearer) -> Recollection | None:
     """What was said before, for this bearer; None for a slip that is forged, too old, or somebody else's."""
-    if not slip or len(slip) > LONGEST:
+    if not slip or len(slip) > LONGEST_SLIP:
         return None
     try:
         sealed = box(PURPOSE)

@@ -12,6 +12,8 @@ LIFETIME_S: Final = 3600
 # Where nobody does, tokens last as much longer.
 CLOCK_MAY_JUMP_S: Final = 3600
 LONGEST: Final = 500
+# Of the slip that a page brings beside its token (`slip.py`): a data channel carries 64 KiB in one message.
+LONGEST_SLIP: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)

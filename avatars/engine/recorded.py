@@ -3,15 +3,19 @@
 Where the wire has a name for one it is used; the word is what people write, as in "[wave]".
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avatars.engine.footage import Footage
+if TYPE_CHECKING:
+    # What decodes footage is heavy, and pages only want the names.
+    from avatars.engine.footage import Footage
 
 LIMIT: Final = 8
 FRAMES_MIN: Final = 20

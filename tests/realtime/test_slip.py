@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from realtime.agent import Attributed, Recollection
-from realtime.slip import LIFETIME_S, LONGEST, MOST_LETTERS, Bearer, read_slip, seal_slip
-from realtime.tokens import CLOCK_MAY_JUMP_S
+from realtime.slip import LIFETIME_S, MOST_LETTERS, Bearer, read_slip, seal_slip
+from realtime.tokens import CLOCK_MAY_JUMP_S, LONGEST_SLIP
 from webapp.providers.sealing import box, seal
 
 ANNA = Bearer("A12BCD3456", 7)
@@ -44,7 +44,7 @@ def test_a_slip_is_nobody_elses(other: Bearer) -> None:
     assert read_slip(seal_slip(ANNA, SAID), other) is None
 
 
-@pytest.mark.parametrize("slip", ["", "nonsense", "gAAAAA", "ü" * 9, "A" * (LONGEST + 1), "\x00"])
+@pytest.mark.parametrize("slip", ["", "nonsense", "gAAAAA", "ü" * 9, "A" * (LONGEST_SLIP + 1), "\x00"])
 def test_what_is_no_slip_is_not_believed(slip: str) -> None:
     assert read_slip(slip, ANNA) is None
 
@@ -82,7 +82,7 @@ def test_of_a_long_conversation_the_end_is_kept() -> None:
     assert read is not None
     assert read.turns[-1] == turns[-1]
     assert len(read.turns) == MOST_LETTERS // len(turns[-1]["content"])
-    assert len(slip) <= LONGEST
+    assert len(slip) <= LONGEST_SLIP
 
 
 def test_even_letters_that_cannot_be_pressed_together_fit() -> None:
@@ -91,5 +91,5 @@ def test_even_letters_that_cannot_be_pressed_together_fit() -> None:
     draw = random.Random(1)
     text = "".join(chr(draw.randrange(0x10000, 0x10FFFF)) for _ in range(MOST_LETTERS - 1))
     slip = seal_slip(ANNA, Recollection("", ({"role": "user", "content": text},)))
-    assert len(slip) <= LONGEST
+    assert len(slip) <= LONGEST_SLIP
     assert read_slip(slip, ANNA) is not None
