@@ -455,6 +455,8 @@ class MediaWorker:
         for room in [room for room, held in self._rooms.items() if held is session]:
             del self._rooms[room]
             self._locks.pop(room, None)
+        for seat_id in session.seats:
+            self._locks.pop(seat_id.hex, None)
         await session.close()
         recollector = self._recollectors.pop(session.id, None)
         if recollector is not None and not self._stopping.is_set():

@@ -224,10 +224,10 @@ def open_sockets() -> int:
 
 
 async def held() -> Counter[str]:
-    """What this process holds now: sockets, threads, tasks, and what only a conversation needs."""
+    """What this process holds now: sockets, threads, tasks, locks, and what only a conversation needs."""
     await asyncio.sleep(0)
     gc.collect()
-    found = Counter(type(thing).__name__ for thing in gc.get_objects() if type(thing) in NEEDED)
+    found = Counter(type(thing).__name__ for thing in gc.get_objects() if type(thing) in (*NEEDED, asyncio.Lock))
     found["sockets"] = await asyncio.to_thread(open_sockets)
     found["threads"], found["tasks"] = threading.active_count(), len(asyncio.all_tasks())
     return found
