@@ -21,3 +21,8 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def sentence(error: BaseException, otherwise: str) -> str:
+    """What to tell people of an error: that the disk is full, or something else where it is not."""
+    return FULL if is_full(error) else otherwise

@@ -20,6 +20,7 @@ from avatars.knowledge.decoding import KnowledgeRefused
 from avatars.knowledge.passages import cut
 from avatars.meaning import MeaningMissing, MiniLmModel, minilm_folder
 from avatars.models import Document, Passage
+from webapp import disk
 
 logger = structlog.get_logger(__name__)
 
@@ -54,10 +55,10 @@ def read_document(document_id: int) -> None:
     except MeaningMissing as error:
         logger.error("Documents cannot be read", reason=str(error))
         _end(document, Document.State.FAILED, str(error))
-    except Exception:
+    except Exception as error:
         logger.exception("Document failed", document=document.pk)
         message = f"Parlo made a mistake while reading. Its log says more under document {document.pk}."
-        _end(document, Document.State.FAILED, message)
+        _end(document, Document.State.FAILED, disk.sentence(error, message))
 
 
 def _learn(document: Document) -> None:

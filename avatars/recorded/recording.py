@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from avatars.builds import remove_files
 from avatars.models import Avatar, GestureClip
+from webapp import disk
 
 logger = structlog.get_logger(__name__)
 
@@ -96,9 +97,11 @@ def record(clip_id: int) -> None:
         _fail(clip, refusal.message)
     except FileNotFoundError:
         _fail(clip, "The uploaded clip is gone. Upload it again.")
-    except Exception:
+    except Exception as error:
         logger.exception("Gesture failed", clip=clip.pk)
-        _fail(clip, f"Parlo made a mistake with this clip. Its log says more under clip {clip.pk}.")
+        _fail(
+            clip, disk.sentence(error, f"Parlo made a mistake with this clip. Its log says more under clip {clip.pk}.")
+        )
 
 
 def _make(clip: GestureClip) -> None:

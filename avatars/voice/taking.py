@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from avatars.models import VoiceSample
+from webapp import disk
 
 STALE_AFTER: Final = timedelta(minutes=30)
 
@@ -47,9 +48,10 @@ def take(sample_id: int) -> None:
         _fail(sample, refusal.message)
     except FileNotFoundError:
         _fail(sample, "The avatar's video is gone. Upload it again.")
-    except Exception:
+    except Exception as error:
         logger.exception("Voice sample failed", sample=sample.pk)
-        _fail(sample, f"Parlo made a mistake with this sound. Its log says more under voice sample {sample.pk}.")
+        mistake = f"Parlo made a mistake with this sound. Its log says more under voice sample {sample.pk}."
+        _fail(sample, disk.sentence(error, mistake))
     else:
         with transaction.atomic():
             # Consent may have been withdrawn meanwhile: then nothing is kept.

@@ -115,6 +115,8 @@ def test_what_is_no_full_disk_is_not_called_one() -> None:
     assert not disk.is_full(None)
     assert not disk.is_full(OSError(errno.EACCES, "Permission denied"))
     assert not disk.is_full(OperationalError("database is locked"))
+    assert disk.sentence(ValueError("no"), "Something else.") == "Something else."
+    assert disk.sentence(OSError(errno.EDQUOT, "Quota exceeded"), "Something else.") == disk.FULL
 
 
 def test_foreign_names_are_answered_in_words(client: Client) -> None:
