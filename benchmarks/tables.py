@@ -473,7 +473,7 @@ def soak(benches: Results) -> str:
             else f"one conversation of {counted['count']:g} {part}",
             words,
             *(f"{held[point]:g}" for point in ("first", "settled", "last", "most")),
-            f"{held['slope']:+.3f} a {part.removesuffix('s')}",
+            f"{held['slope'] + 0.0:+.3f} a {part.removesuffix('s')}",
         )
         for part, counted in found.items()
         if part in {"conversations", "minutes"}
