@@ -71,7 +71,7 @@ def _rounded(value: Decimal, digits: int) -> Decimal:
 
 def _tokens(text: str) -> list[str]:
     tokens: list[str] = []
-    at, text = 0, text.rstrip(" =?\t\n")
+    at, text = 0, " ".join(text.split()).rstrip(" =?")
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:

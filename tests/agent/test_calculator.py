@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime.agent.calculator import DEEPEST, LONGEST_LETTERS, SumRefused, shown, spoken, work_out
@@ -97,6 +97,8 @@ def test_sums_are_right(case: tuple[str, Fraction]) -> None:
     assert Fraction(work_out(expression)) == value
 
 
+@example("\x1f")
+@example("1 + \x1c=\x85")
 @given(st.text("0123456789.,+-*/^%() sqrtab", max_size=LONGEST_LETTERS) | st.text(max_size=LONGEST_LETTERS))
 def test_any_text_is_worked_out_or_refused(text: str) -> None:
     with suppress(SumRefused):
