@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from avatars.engine.face.kernel import unavailable_because
 from benchmarks import tables
 from benchmarks.curve import curve
 from benchmarks.machine import describe
@@ -113,6 +114,8 @@ def main() -> None:
     )
     parser.add_argument("--times", type=int, default=1, help="run each so often and keep the least disturbed run")
     arguments = parser.parse_args()
+    if why_not := unavailable_because():
+        parser.error(f"{why_not} What would be measured is not what people run: bin/setup makes it.")
     if unknown := {called.partition(" ")[0] for called in arguments.names} - set(NAMES):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     machine = describe()
