@@ -36,7 +36,7 @@ SHARED_KEY_INTERVAL_FRAMES: Final = 25
 # with a longer buffer for minutes.
 SENT_AFTER_S: Final = 0.030
 # Browsers show pictures a little before the sound that was sent with them; see docs/performance.md.
-PICTURE_AFTER_SOUND_S: Final = 0.020
+PICTURE_AFTER_SOUND_S: Final = 0.005
 
 
 class Outlet:
