@@ -27,7 +27,7 @@ export class Debug {
   }
 
   worker({ type: _, ...values }) {
-    fill(this.workerList, Object.entries(values).map(([name, value]) => [name.replaceAll("_", " "), rounded(value)]));
+    fill(this.workerList, Object.entries(values).map(([name, value]) => [name.replaceAll("_", " ").replace("kbit s", "kbit/s"), rounded(value)]));
   }
 
   /** Read the browser's own figures of `connection` (RTCPeerConnection) once a second until it closes. */
