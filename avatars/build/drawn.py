@@ -27,6 +27,10 @@ FLAT_STEP: Final = 8
 FLAT_COLOURS: Final = 6
 FLAT_SHARE: Final = 0.42
 """So much of a flat drawing is painted with so few colours; of photographs it is a quarter at most."""
+GREY_STEP: Final = 2
+GREY_SPREAD: Final = 12
+GREY_SHARE: Final = 0.95
+"""A photograph without colours has few of them, so that greys are told apart more finely."""
 STANDS_OUT_LAB: Final = 22.0
 EYE_REACH_IOD: Final = 0.75
 EYE_NEAR_IOD: Final = 0.16
@@ -54,8 +58,12 @@ def kind_of(picture: NDArray[np.uint8], landmarks: Array, *, marked: bool) -> Ki
     scale = FLAT_SIDE_PX / max(face.shape[:2])
     if scale < 1:
         face = np.asarray(cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    steps = (face // FLAT_STEP).reshape(-1, 3).astype(np.int64)
-    counts = np.sort(np.bincount(steps @ np.array([1, 32, 1024])))[::-1]
+    spread = face.max(axis=2) - face.min(axis=2)
+    if float((spread < GREY_SPREAD).mean()) > GREY_SHARE:
+        colours = face[..., 1].reshape(-1).astype(np.int64) // GREY_STEP
+    else:
+        colours = (face // FLAT_STEP).reshape(-1, 3).astype(np.int64) @ np.array([1, 32, 1024])
+    counts = np.sort(np.bincount(colours))[::-1]
     if float(counts[:FLAT_COLOURS].sum() / counts.sum()) > FLAT_SHARE:
         return Kind.DRAWING
     return Kind.ANIMAL if marked else Kind.PHOTO

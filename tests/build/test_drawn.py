@@ -14,7 +14,7 @@ from avatars.engine.controls import Control, Controls, rest
 from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, FaceFrame
 from avatars.engine.portrait import Kind, Portrait
-from tests.material import RACCOON, RACCOON_POINTS
+from tests.material import ASTRONAUT, RACCOON, RACCOON_POINTS
 
 SKIN, MOUTH, TONGUE, WHITE, SCARF = (90, 200, 120), (30, 40, 200), (60, 120, 240), (245, 245, 245), (40, 40, 160)
 PLUVIO = DEMO_FILE.with_name("pluvio.png")
@@ -52,6 +52,14 @@ def count(picture: NDArray[np.int32], colour: tuple[int, int, int]) -> int:
     return int((np.abs(picture - colour).max(axis=2) < 25).sum())
 
 
+def as_grey(path: Path) -> Path:
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    grey = path.with_name("grey.png")
+    cv2.imwrite(str(grey), picture)
+    return grey
+
+
 @pytest.mark.parametrize("quality", [None, 80])
 def test_flat_paint_is_a_drawing(tmp_path: Path, quality: int | None) -> None:
     path = drawn(tmp_path / "face.png")
@@ -61,6 +69,14 @@ def test_flat_paint_is_a_drawing(tmp_path: Path, quality: int | None) -> None:
         path = tmp_path / "face.jpg"
         cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert portrait(path).kind is Kind.DRAWING
+
+
+def test_greys_alone_make_no_drawing(tmp_path: Path) -> None:
+    """A grey photograph has few colours, but none of them is paint."""
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(ASTRONAUT.read_bytes())
+    assert picture_portrait(as_grey(photo)).kind is Kind.PHOTO
+    assert portrait(as_grey(drawn(tmp_path / "face.png"))).kind is Kind.DRAWING
 
 
 @pytest.mark.parametrize("scarf", [False, True])
