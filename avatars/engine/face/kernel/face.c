@@ -730,6 +730,23 @@ static void to_face(const Avatar *a, const float *px, const float *py, int n, fl
     }
 }
 
+/* Only in the mouth's box are rows parted at the seam pixel by pixel. Beside it the nodes are: what is below the seam goes
+ * with the lower side, as it does in the rows below the box. */
+static void part_beside(const Avatar *a, Memory *m, const Mouth *o) {
+    int from_cell = (o->left + HALF) / CELL, to_cell = (o->right + HALF) / CELL;
+    float *x = m->rows[0], *y = m->rows[1], *upper = m->rows[2], *lower = m->rows[3];
+    for (int r = (o->top + HALF) / CELL; r <= (o->bottom + HALF) / CELL + 1 && r <= a->rows + 1; r++) {
+        size_t row = (size_t)r * m->stride;
+        to_face(a, m->head.x + row, m->head.y + row, m->stride, x, y);
+        lips_at(o, x, m->stride, upper, lower);
+        for (int c = 0; c < m->stride; c++) {
+            if ((c > from_cell && c < to_cell) || y[c] <= (upper[c] + lower[c]) / 2) continue;
+            m->upper.x[row + c] = m->lower.x[row + c];
+            m->upper.y[row + c] = m->lower.y[row + c];
+        }
+    }
+}
+
 /* What is behind the lips, for one row of places: into one plane (Y) or two (U, V). See interior.py. */
 FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o, int n, const float *x, const float *y,
                          const float *upper, const float *lower, const float *const own[3], const float *own_alpha,
@@ -1384,6 +1401,7 @@ void face_render(const Avatar *a, const Session *s, const Frame *f, uint8_t *out
     if (d.speaking) {
         d.lit = move_mouth(a, f, &d.m);
         find_mouth(a, f, &d.m, &d.mouth);
+        part_beside(a, &d.m, &d.mouth);
     } else if (f->is_posed) {
         copy_source(a, s, d.out);
         return;
