@@ -11,7 +11,8 @@ from avatars.engine.controls import Control, rest
 from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.frame import FaceFrame
-from avatars.engine.face.weights import WEIGHT_COUNT, shape_weights
+from avatars.engine.face.relax import Relaxation
+from avatars.engine.face.weights import RELAX, WEIGHT_COUNT, shape_weights
 from avatars.engine.portrait import Kind, Portrait
 from tests.portraits import ASTRONAUT, MONA_LISA, portrait_of, rig_of
 
@@ -82,6 +83,27 @@ def test_sealed_lips_meet_in_geometry(kind: Kind, jaw: float) -> None:
         assert weights.shape == (WEIGHT_COUNT,)
         upper, lower = rig.fields.contours(weights)
         assert (lower[:, 1] - upper[:, 1]).max() < 0.02
+
+
+def test_relaxed_lips_meet_all_the_way_to_the_corners() -> None:
+    """What stayed open beside the corners of a smile was drawn as a dark dot at either end of the closed lips."""
+    relaxed = np.zeros(WEIGHT_COUNT, np.float32)
+    relaxed[RELAX] = 1.0
+    upper, lower = rig_of(ASTRONAUT).fields.contours(relaxed)
+    assert (lower[:, 1] - upper[:, 1]).max() < 0.002
+
+
+def test_beyond_the_corners_skin_is_relaxed_as_one() -> None:
+    rig = rig_of(ASTRONAUT)
+    relaxation = Relaxation(rig.portrait.landmarks, rig.frame, rig.mouth)
+    beside = [
+        np.stack(
+            np.meshgrid(side * np.linspace(1.01, 2.0, 9) * rig.mouth.half_width, np.linspace(-0.5, 0.5, 9)), axis=-1
+        )
+        for side in (-1, 1)
+    ]
+    points = np.concatenate(beside).astype(np.float32)
+    assert np.abs(relaxation.field(points, lower=True) - relaxation.field(points, lower=False)).max() < 2e-3
 
 
 def test_lips_never_cross() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from avatars.engine.face.falloff import bell, smoothstep
+from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, OUTER_LOWER, OUTER_UPPER, FaceFrame
 from avatars.engine.face.mouthline import MouthLine
 from avatars.engine.face.rbf import interpolate
@@ -17,6 +17,8 @@ from avatars.engine.face.rbf import interpolate
 TABLE_GAP: Final = 0.236
 SMOOTHING: Final = 0.002
 OVERLAP: Final = 0.022
+# So far above and below the seam does the common field beyond the corners go over from the one side's to the other's.
+BOTH_IOD: Final = 0.12
 
 # Landmark on the left of the picture: (towards the middle, down); the right one mirrors it.
 TABLE: Final[dict[int, tuple[float, float]]] = {
@@ -83,13 +85,16 @@ class Relaxation:
         self.residual, self.shift = self._meeting()
 
     def _plain(self, points: Points, *, lower: bool) -> Points:
-        """The field before the lips are made to meet; near the corners both sides are their mean."""
+        """The field before the lips are made to meet.
+
+        Beyond the corners both sides are one, which goes over from the upper to the lower across the seam.
+        """
         fields = [interpolate(*side, points, SMOOTHING) for side in self.sides]
         across = np.abs(points[..., 0]) / self.mouth.half_width
-        from_seam = points[..., 1] - self.mouth.seam(points[..., 0])
-        shared = (smoothstep(0.78, 1.0, across) * bell(from_seam, 0.10))[..., None]
-        mean = (fields[0] + fields[1]) / 2
-        return np.asarray(fields[int(lower)] * (1 - shared) + mean * shared, np.float32)
+        below = smoothstep(-BOTH_IOD, BOTH_IOD, points[..., 1] - self.mouth.seam(points[..., 0]))
+        shared = smoothstep(0.78, 1.0, across)
+        share = (1 - (1 - below) * shared if lower else below * shared)[..., None]
+        return np.asarray(fields[0] + (fields[1] - fields[0]) * share, np.float32)
 
     def _meeting(self) -> tuple[Points, Points]:
         """Per column of the mouth: the gap that is left, and how the line where the lips meet is straightened."""
@@ -115,7 +120,7 @@ class Relaxation:
         own = self.mouth.lower if lower else self.mouth.upper
         height = np.abs(y - np.interp(x, self.mouth.xs, own))
         plateau, sigma = (0.06, 0.12) if lower else (0.05, 0.08)
-        near = np.exp(-np.square(np.maximum(0, height - plateau)) / (2 * sigma**2)) * (1 - smoothstep(0.86, 1, across))
+        near = np.exp(-np.square(np.maximum(0, height - plateau)) / (2 * sigma**2)) * smoothstep(1.12, 1, across)
         share = -0.62 if lower else 0.38
         residual = np.interp(x, self.mouth.xs, self.residual)
         shift = np.interp(x, self.mouth.xs, self.shift)
