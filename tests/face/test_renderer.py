@@ -1,5 +1,6 @@
 """Frames: the right shape for any controls, the same every time, and nothing moves but the face."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -221,6 +222,22 @@ def test_an_eye_blinks_and_the_other_does_not(renderer: FaceRenderer, side: str,
             assert shut[around].mean() > portrait.picture[around].mean() + 25
         else:
             assert np.array_equal(shut[eye.box], portrait.picture[eye.box])
+
+
+def test_a_blink_does_not_drag_what_is_above_the_eye_along() -> None:
+    """The frame of glasses close above an eye, or a low brow: a dark bar that stays where it is."""
+    portrait = rig_of(ASTRONAUT).portrait
+    picture, eyes = portrait.picture.copy(), Rig.from_portrait(portrait).eyes
+    bars = [(eye.y < eye.upper - 0.20) & (eye.y > eye.upper - 0.28) & (np.abs(eye.x) < 0.4) for eye in eyes]
+    for eye, bar in zip(eyes, bars, strict=True):
+        picture[eye.box][bar] = 20
+    shut = drawn(
+        FaceRenderer(Rig.from_portrait(replace(portrait, picture=picture))), controls(BLINK_LEFT=1, BLINK_RIGHT=1)
+    )
+    for eye, bar in zip(eyes, bars, strict=True):
+        assert shut[eye.box][bar].mean() < 45
+        lid = (eye.y > eye.upper - 0.10) & (eye.y < eye.lower - 0.10) & (np.abs(eye.x) < 0.3)
+        assert np.percentile(shut[eye.box][lid].mean(axis=-1), 5) > 90
 
 
 def test_a_blink_is_seen_as_one() -> None:

@@ -45,6 +45,17 @@ LOWER_LID_RISE: Final = 0.16
 GAZE_FOLLOW: Final = 0.62
 # A lid that travels less, in eye widths, is not seen to move.
 LEAST_TRAVEL: Final = 0.003
+# The lashes of a closed eye hang down so far below its line.
+LASHES_HANG: Final = 0.03
+# A strip above the lashes travels with them, in eye widths: with none to be seen, and what more of them adds.
+LASH_STRIP: Final = (0.04, 0.12)
+# The skin over the fold gives way by so much, in eye widths, however far the lid travels.
+FOLD_GIVES: Final = 0.04
+# Where the lid comes out from under the fold, as a share of the zone above the eye, and how soft that edge is.
+FOLD_SHARE: Final = (0.35, 0.5)
+FOLD_EDGE: Final = (0.03, 0.25)
+# So far closed, nothing of the lid is skin that has been stretched.
+ROLLED_AT: Final = 0.3
 # How far below the lower lid the skin still follows it.
 LOWER_ZONE: Final = 0.45
 ROUND_APERTURE: Final = 0.6
@@ -59,7 +70,8 @@ class Eye:
     """One eye in a box of the picture. Maps are (rows, columns).
 
     upper, lower: the lids; zone: height above the lid that stretches with it; aperture: lower - upper, 0 outside;
-    travel: the aperture, wider and softer, which is how far the skin above goes; outside: 0 over the eye, 1 beside it.
+    travel: the aperture, wider and softer, which is how far the lid goes; outside: 0 over the eye, 1 beside it.
+    lid: (rows, columns, 3) uint8, the skin of the closed lid, at first what is there in the picture; see `lids`.
     paint_bgr: the colour of a lid that is painted instead of drawn down, (3,) float32, or None.
     """
 
@@ -73,6 +85,7 @@ class Eye:
     aperture: Array
     travel: Array
     outside: Array
+    lid: Picture
     centre: Array
     axis: Array
     width_px: float
@@ -88,6 +101,16 @@ class Eye:
         rows, columns = self.x.shape
         return slice(self.top, self.top + rows), slice(self.left, self.left + columns)
 
+    @property
+    def strip(self) -> float:
+        """How much above the lashes travels with them."""
+        return LASH_STRIP[0] + LASH_STRIP[1] * self.lash
+
+    @property
+    def fold_share(self) -> float:
+        """Where in the zone above the eye the lid comes out from under the skin over it."""
+        return FOLD_SHARE[0] + FOLD_SHARE[1] * self.lash
+
     def paint(self, source: Picture, out: Picture, blink: float, gaze_px: Array) -> None:
         """Draw the eye from `source` into `out`, its lid closed by `blink` (0..1), its iris moved by `gaze_px` (2,)."""
         gaze_x = float(gaze_px @ self.axis) / self.width_px
@@ -97,7 +120,8 @@ class Eye:
         if self.paint_bgr is not None:
             self._paint_lid(source, out, blink, (gaze_x, gaze_y), self.paint_bgr)
             return
-        drop = np.maximum(LID_TRAVEL * self.travel * blink + follow * shape, -0.2 * self.zone)
+        closing = LID_TRAVEL * self.travel * blink
+        drop = np.maximum(closing + follow * shape, -0.2 * self.zone)
         rise = LOWER_LID_RISE * self.aperture * blink - 0.25 * max(0.0, gaze_y) * shape
 
         ball = self._eyeball(source, gaze_x, gaze_y)
@@ -110,7 +134,7 @@ class Eye:
         ball *= self._ball_shade(lid, drop, blink)[..., None]
         patch = _over(ball, self._fetch(source, self.x, below), in_lower)
         in_upper = np.clip((lid - self.y) * pixel + 0.5, 0, 1)
-        patch = _over(patch, self._upper_lid(source, lid, drop, blink, shape), in_upper)
+        patch = _over(patch, self._upper_lid(source, drop, closing, blink, shape), in_upper)
         patch *= self._lash_line(lid, blink, shape)[..., None]
         out[self.box] = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
 
@@ -135,16 +159,25 @@ class Eye:
         pull = np.exp(-np.square((dx * dx + dy * dy) / (1.9 * self.iris_radius) ** 2))
         return self._fetch(source, self.x - gaze_x * pull, self.y - gaze_y * pull)
 
-    def _upper_lid(self, source: Picture, lid: Array, drop: Array, blink: float, shape: Array) -> Array:
-        """The skin above the eye drawn down: a strip at the lashes goes as it is, the rest stretches."""
-        strip = 0.04 + 0.12 * self.lash
+    def _upper_lid(self, source: Picture, drop: Array, closing: Array, blink: float, shape: Array) -> Array:
+        """The lid rolled out from under the fold; the skin over the fold gives way a little and stretches."""
+        above = self.upper + drop - self.y
+        gives = drop - closing + closing * FOLD_GIVES / (FOLD_GIVES + closing)
         zone_top = self.upper - self.zone
-        stretch = (self.zone - strip) / np.maximum(self.zone - strip + drop, 0.02)
-        from_y = np.where(self.y > lid - strip, self.y - drop, zone_top + (self.y - zone_top) * stretch)
+        stretch = (self.zone - self.strip) / np.maximum(self.zone - self.strip + gives, 0.02)
+        stretched = np.minimum(zone_top + (self.y - zone_top) * stretch, self.upper - self.strip)
+        from_y = np.where(above < self.strip, self.y - drop, stretched)
         skin = self._fetch(source, self.x, np.where(self.y > zone_top, from_y, self.y))
-        above = lid - self.y
-        crease = 0.13 * blink * (1 - 0.4 * blink) * shape * bell(above - 0.13 - 0.3 * drop, 0.035)
-        dome = 0.06 * blink * shape * bell(above - 0.5 * drop, 0.10)
+        if blink > 0:
+            edge = FOLD_EDGE[0] + FOLD_EDGE[1] * self.zone
+            rolled = smoothstep(-edge, edge, self.y - self.upper + self.fold_share * self.zone - gives)
+            rolled = rolled * smoothstep(0.4 * self.strip, 1.3 * self.strip, above)
+            rolled = rolled * smoothstep(0.05, 0.45, self.travel / max(self.largest_aperture, 1e-3))
+            skin = _over(
+                skin, self._fetch_lid(LID_TRAVEL * self.travel - drop), rolled * smoothstep(0, ROLLED_AT, blink)
+            )
+        crease = 0.10 * blink * (1 - 0.4 * blink) * shape * bell(above - 0.13 - 0.3 * drop, 0.035)
+        dome = 0.09 * blink * shape * bell(above - 0.5 * drop, 0.10)
         return np.asarray(skin * (1 - crease + dome)[..., None], np.float32)
 
     def _ball_shade(self, lid: Array, drop: Array, blink: float) -> Array:
@@ -155,7 +188,23 @@ class Eye:
     def _lash_line(self, lid: Array, blink: float, shape: Array) -> Array:
         """The lashes of a closing lid; never thinner than a pixel, or the line would break into stairs."""
         amount = (0.14 + 0.42 * self.lash) * blink * shape * smoothstep(0.5, 0.36, np.abs(self.x))
-        return np.asarray(1 - amount * bell(self.y - lid - 0.004, max(0.022, 1.1 / self.width_px)), np.float32)
+        from_line = self.y - lid - 0.004
+        width = max(0.022, 1.1 / self.width_px) + np.where(from_line > 0, LASHES_HANG * self.lash, 0).astype(np.float32)
+        return np.asarray(1 - amount * np.exp(-np.square(from_line / width)), np.float32)
+
+    def _fetch_lid(self, below: Array) -> Array:
+        """The skin of the lid `below` eye widths under each pixel: (rows, columns, 3) float32."""
+        rows, columns = self.x.shape
+        map_x = np.arange(columns, dtype=np.float32)[None] - below * self.width_px * self.axis[1]
+        map_y = np.arange(rows, dtype=np.float32)[:, None] + below * self.width_px * self.axis[0]
+        fetched = cv2.remap(
+            self.lid,
+            map_x.astype(np.float32),
+            map_y.astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return fetched.astype(np.float32)
 
     def _fetch(self, source: Picture, x: Array, y: Array) -> Array:
         """The source at eye coordinates x, y: (rows, columns, 3) float32."""
@@ -238,6 +287,7 @@ def find_eye(picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | 
         aperture=spread(aperture),
         travel=spread(travel),
         outside=smoothstep(0.44, 0.54, np.abs(x)),
+        lid=np.ascontiguousarray(picture[top:bottom, left:right]),
         centre=centre,
         axis=axis,
         width_px=width,

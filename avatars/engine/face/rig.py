@@ -1,6 +1,6 @@
 """A rig: all about one portrait that does not change from frame to frame. Shared by all sessions of an avatar."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import Control, Controls
-from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, Eye, find_eye
+from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, Eye, EyeIds, find_eye
 from avatars.engine.face.fields import STEP_PX, MouthFields, build_fields, grid_nodes
 from avatars.engine.face.frame import FaceFrame
 from avatars.engine.face.head import HeadFields
 from avatars.engine.face.healing import healed
+from avatars.engine.face.lids import lid_skin
 from avatars.engine.face.mouthline import MouthLine, find_mouth
 from avatars.engine.face.palette import Palette, measure_palette
 from avatars.engine.face.relax import Relaxation
@@ -70,10 +71,7 @@ class Rig:
             nodes=nodes,
             fields=fields,
             head=HeadFields(portrait.landmarks, frame, nodes),
-            eyes=(
-                find_eye(portrait.picture, portrait.landmarks, LEFT_EYE, skin),
-                find_eye(portrait.picture, portrait.landmarks, RIGHT_EYE, skin),
-            ),
+            eyes=(_eye(portrait, LEFT_EYE, skin), _eye(portrait, RIGHT_EYE, skin)),
             shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
             own_teeth=teeth,
             teeth_picture=teeth_picture,
@@ -104,6 +102,11 @@ class Rig:
         if limit <= 0:
             return left, right, 0.0, 0.0
         return left, right, round(float(controls[Control.GAZE_X]), 3), round(float(controls[Control.GAZE_Y]), 3)
+
+
+def _eye(portrait: Portrait, ids: EyeIds, skin_bgr: NDArray[np.float32] | None) -> Eye:
+    eye = find_eye(portrait.picture, portrait.landmarks, ids, skin_bgr)
+    return replace(eye, lid=lid_skin(portrait.picture, eye))
 
 
 def _check(portrait: Portrait) -> None:

@@ -53,12 +53,14 @@
 
 enum { PHOTO, DRAWING, ANIMAL };
 
-/* One eye over a box of the source with even corners: six maps (rows, columns), and the same at half the size. */
+/* One eye over a box of the source with even corners: six maps (rows, columns), and the same at half the size; the skin
+ * of its closed lid, three planes as large as the box. */
 typedef struct {
     int32_t left, top, columns, rows;
     const float *maps[2];
+    const uint8_t *lid[3];
     float centre_x, centre_y, axis_x, axis_y, width_px;
-    float iris_x, iris_y, iris_radius, lash, largest_aperture;
+    float iris_x, iris_y, iris_radius, lash, strip, fold_share, largest_aperture;
     int32_t is_painted;
     float paint[3];
 } Eye;
@@ -295,7 +297,7 @@ FOR_BOTH_SIZES void eye_row(const Avatar *a, const Session *s, const Frame *f, c
     for (int i = 0; i < MAP_COUNT; i++) map[i] = e->maps[half] + ((size_t)i * rows + row) * n;
     float **r = m->rows;
     float *x = r[0], *y = r[1], *at_x = r[2], *at_y = r[3], *drop = r[4], *rise = r[5], *shape = r[6], *lid = r[7];
-    float *fetch_x = r[8], *fetch_y = r[9], *line = r[10];
+    float *fetch_x = r[8], *fetch_y = r[9], *line = r[10], *gives = r[14], *rolled = r[15];
     float gaze_x = (f->gaze_px[0] * e->axis_x + f->gaze_px[1] * e->axis_y) / e->width_px;
     float gaze_y = (-f->gaze_px[0] * e->axis_y + f->gaze_px[1] * e->axis_x) / e->width_px;
     float follow = clampf(0.62f * gaze_y, -0.10f, 0.40f * e->largest_aperture) * (1 - blink);
@@ -311,7 +313,9 @@ FOR_BOTH_SIZES void eye_row(const Avatar *a, const Session *s, const Frame *f, c
         x[i] = (dx * e->axis_x + dy * e->axis_y) / px;
         y[i] = (dy * e->axis_x - dx * e->axis_y) / px;
         shape[i] = sqrtf(clampf(map[MAP_APERTURE][i] / widest, 0, 1));
-        drop[i] = fmaxf(0.86f * map[MAP_TRAVEL][i] * blink + follow * shape[i], -0.2f * map[MAP_ZONE][i]);
+        float closing = 0.86f * map[MAP_TRAVEL][i] * blink;
+        drop[i] = fmaxf(closing + follow * shape[i], -0.2f * map[MAP_ZONE][i]);
+        gives[i] = drop[i] - closing + closing * 0.04f / (0.04f + closing);
         rise[i] = 0.16f * map[MAP_APERTURE][i] * blink - 0.25f * raised * shape[i];
         lid[i] = map[MAP_UPPER][i] + drop[i];
         line[i] = map[MAP_LOWER][i] - rise[i];
@@ -319,7 +323,7 @@ FOR_BOTH_SIZES void eye_row(const Avatar *a, const Session *s, const Frame *f, c
     const uint8_t *const *from = a->source;
     int planes = half ? 2 : 1, first = half ? 1 : 0;
     float base = half ? 128 : 16;
-    float *ball[2] = {r[11], r[12]}, *colour = r[13];
+    float *ball[2] = {r[11], r[12]}, *colour = r[13], *skin[2] = {r[16], r[17]};
     uint8_t *bytes[2] = {m->bytes[0], m->bytes[1]};
     Fetch fetches = half ? chroma_fetch(a, from[1], from[2], bytes[0], bytes[1]) : luma_fetch(a, from[0], bytes[0]);
 
@@ -376,26 +380,51 @@ FOR_BOTH_SIZES void eye_row(const Avatar *a, const Session *s, const Frame *f, c
         float alpha = clampf((y[i] - line[i]) * px + 0.5f, 0, 1);
         for (int p = 0; p < planes; p++) ball[p][i] += (bytes[p][i] - base - ball[p][i]) * alpha;
     }
-    /* The skin above drawn down as the upper lid: a strip at the lashes goes as it is, the rest stretches. */
-    float strip = 0.04f + 0.12f * e->lash;
+    /* The upper lid: a strip at the lashes goes as it is, the skin over the fold gives way a little. */
+    float strip = e->strip;
     INDEPENDENT
     for (int i = 0; i < n; i++) {
         float zone = map[MAP_ZONE][i], top = map[MAP_UPPER][i] - zone;
-        float stretch = (zone - strip) / fmaxf(zone - strip + drop[i], 0.02f);
-        float fetched = y[i] > lid[i] - strip ? y[i] - drop[i] : top + (y[i] - top) * stretch;
+        float stretch = (zone - strip) / fmaxf(zone - strip + gives[i], 0.02f);
+        float stretched = fminf(top + (y[i] - top) * stretch, map[MAP_UPPER][i] - strip);
+        float fetched = y[i] > lid[i] - strip ? y[i] - drop[i] : stretched;
         colour[i] = (y[i] > top ? fetched : y[i]) - y[i];
     }
     FETCH_AT(0, colour[i])
+    INDEPENDENT
+    for (int i = 0; i < n; i++)
+        for (int p = 0; p < planes; p++) skin[p][i] = bytes[p][i] - base;
+    if (blink > 0) {
+        /* Between the two, the lid rolled out from under the fold. */
+        float rolls = smooth(0, 0.3f, blink);
+        INDEPENDENT
+        for (int i = 0; i < n; i++) {
+            float zone = map[MAP_ZONE][i], edge = 0.03f + 0.25f * zone;
+            rolled[i] = rolls * smooth(-edge, edge, y[i] - map[MAP_UPPER][i] + e->fold_share * zone - gives[i]) *
+                        smooth(0.4f * strip, 1.3f * strip, lid[i] - y[i]) * smooth(0.05f, 0.45f, map[MAP_TRAVEL][i] / widest);
+            float below = (0.86f * map[MAP_TRAVEL][i] - drop[i]) * px;
+            fetch_x[i] = i * step + offset - below * e->axis_y;
+            fetch_y[i] = row * step + offset + below * e->axis_x;
+        }
+        if (half) to_chroma(fetch_x, fetch_y, n);
+        Fetch of_lid = {{e->lid[first], e->lid[2]}, {bytes[0], bytes[1]}, planes, n, n - 1.004f, rows - 1.004f};
+        fetch(a, &of_lid, fetch_x, fetch_y, n);
+        INDEPENDENT
+        for (int i = 0; i < n; i++)
+            for (int p = 0; p < planes; p++) skin[p][i] += (bytes[p][i] - base - skin[p][i]) * rolled[i];
+    }
     float lash = (0.14f + 0.42f * e->lash) * blink, lash_width = fmaxf(0.022f, 1.1f / px);
+    float hanging = lash_width + 0.03f * e->lash;
     INDEPENDENT
     for (int i = 0; i < n; i++) {
         float above = lid[i] - y[i];
-        float crease = 0.13f * blink * (1 - 0.4f * blink) * shape[i] * bell(above - 0.13f - 0.3f * drop[i], 0.035f);
-        float dome = 0.06f * blink * shape[i] * bell(above - 0.5f * drop[i], 0.10f);
+        float crease = 0.10f * blink * (1 - 0.4f * blink) * shape[i] * bell(above - 0.13f - 0.3f * drop[i], 0.035f);
+        float dome = 0.09f * blink * shape[i] * bell(above - 0.5f * drop[i], 0.10f);
         float alpha = clampf(above * px + 0.5f, 0, 1);
-        float dark = 1 - lash * shape[i] * smooth(0.5f, 0.36f, fabsf(x[i])) * bell(y[i] - lid[i] - 0.004f, lash_width);
+        float from_line = -above - 0.004f;
+        float dark = 1 - lash * shape[i] * smooth(0.5f, 0.36f, fabsf(x[i])) * bell(from_line, from_line > 0 ? hanging : lash_width);
         for (int p = 0; p < planes; p++) {
-            float value = ball[p][i] + ((bytes[p][i] - base) * (1 - crease + dome) - ball[p][i]) * alpha;
+            float value = ball[p][i] + (skin[p][i] * (1 - crease + dome) - ball[p][i]) * alpha;
             out[p][i] = byte_of(value * dark + base);
         }
     }

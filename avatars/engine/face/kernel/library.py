@@ -21,8 +21,10 @@ class EyeStruct(Structure):
     _fields_ = (
         *((name, c_int32) for name in ("left", "top", "columns", "rows")),
         ("maps", c_void_p * 2),
+        ("lid", c_void_p * 3),
         *((name, c_float) for name in ("centre_x", "centre_y", "axis_x", "axis_y", "width_px")),
-        *((name, c_float) for name in ("iris_x", "iris_y", "iris_radius", "lash", "largest_aperture")),
+        *((name, c_float) for name in ("iris_x", "iris_y", "iris_radius")),
+        *((name, c_float) for name in ("lash", "strip", "fold_share", "largest_aperture")),
         ("is_painted", c_int32),
         ("paint", c_float * 3),
     )

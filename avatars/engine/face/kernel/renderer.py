@@ -208,20 +208,23 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
     return _Plan(struct, source, library().face_memory(byref(struct)), (*kept, eye_maps))
 
 
-def _eye(eye: Eye) -> tuple[EyeStruct, tuple[Array, Array]]:
-    """An eye's structure and the maps it points to, at full and at half size."""
+def _eye(eye: Eye) -> tuple[EyeStruct, tuple[object, ...]]:
+    """An eye's structure, and the maps and the planes it points to."""
     rows, columns = eye.x.shape
     whole = np.stack([eye.upper, eye.lower, eye.zone, eye.aperture, eye.travel, eye.outside]).astype(np.float32)
     half = np.ascontiguousarray(whole.reshape(len(whole), rows // 2, 2, columns // 2, 2).mean(axis=(2, 4)))
+    lid = _source_planes(eye.lid)
     struct = EyeStruct(
         *(eye.left, eye.top, columns, rows),
         (ctypes.c_void_p * 2)(whole.ctypes.data, half.ctypes.data),
+        _addresses(*lid),
         *(eye.centre[0], eye.centre[1], eye.axis[0], eye.axis[1], eye.width_px),
-        *(eye.iris[0], eye.iris[1], eye.iris_radius, eye.lash, eye.largest_aperture),
+        *(eye.iris[0], eye.iris[1], eye.iris_radius),
+        *(eye.lash, eye.strip, eye.fold_share, eye.largest_aperture),
         eye.paint_bgr is not None,
         (ctypes.c_float * 3)(*(linear_yuv(eye.paint_bgr) if eye.paint_bgr is not None else (0, 0, 0))),
     )
-    return struct, (whole, half)
+    return struct, (whole, half, lid)
 
 
 def _source_planes(picture: Bytes) -> tuple[Bytes, Bytes, Bytes]:
