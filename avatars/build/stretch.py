@@ -26,12 +26,20 @@ JOIN_UNITS: Final = (0.04, 0.04, 0.015, 1.5, 2.0, 2.0, 0.035, 0.035, 0.15)
 # The same for how far the face wanders within the loop; gaze and lids may do as they like.
 SPREAD_UNITS: Final = (0.30, 0.25, 0.06, 4.0, 5.0, 4.0, 1e6, 1e6, 1e6)
 OPENING_UNIT_IOD: Final = 0.03
+# Lips are measured this far apart when they touch; those pressed together, less.
+TOUCHING_IOD: Final = 0.012
+# In a clip whose lips never quite touch, so many percent of the pictures count as closed.
+CLOSED_PERCENT: Final = 5.0
 MOUTH_SPEED_IOD: Final = 0.02
+# One unit of cost each, of the shape of closed lips: width, lift of the corners, thickness of both, chin below them; IOD.
+SHAPE_UNITS: Final = (0.05, 0.03, 0.03, 0.04)
+# Lips that are thinner than usual by so much are pressed together.
+PRESSED_IOD: Final = 0.05
 YAW_UNIT_DEG: Final = 12.0
 SHUT: Final = 0.55
 JOIN_WEIGHT: Final = 0.3
 # Loops shorter than this are seen to repeat.
-PATIENCE_S: Final = 3.5
+PATIENCE_S: Final = 5.0
 SHORT_WEIGHT: Final = 1.5
 LENGTH_WEIGHT: Final = 2.0
 FACE_MIN_PX: Final = 44.0
@@ -39,6 +47,11 @@ FACE_MIN_PX: Final = 44.0
 # Corners of each eye, its iris, and the bridge of the nose.
 _EYES: Final = ((33, 133, 468), (362, 263, 473))
 _BRIDGE: Final = 168
+# Corners of the mouth; edges of the upper and of the lower lip, from above; chin.
+_CORNERS: Final = (61, 291)
+_LIPS: Final = (0, 13, 14, 17)
+_CHIN: Final = 152
+_THICKNESS: Final = 2
 
 Array = NDArray[np.float32]
 
@@ -160,21 +173,48 @@ def _unquiet(track: Track) -> Array:
     rest = float(np.nanpercentile(opening, 15))
     ajar = np.clip((opening - rest) / OPENING_UNIT_IOD, 0, 5)
     speed = np.clip(np.abs(np.gradient(opening)) / MOUTH_SPEED_IOD, 0, 3)
+    thickness = _mouth_shapes(track)[:, _THICKNESS]
+    pressed = np.clip((np.nanmedian(thickness) - thickness) / PRESSED_IOD, 0, 3)
     turned = np.square(track.poses_deg[:, 0] / YAW_UNIT_DEG)
-    return np.asarray(2 * (ajar + speed) + turned + 1.5 * (track.shut > SHUT), np.float32)
+    return np.asarray(2 * (ajar + speed) + pressed + turned + 1.5 * (track.shut > SHUT), np.float32)
+
+
+def _mouth_shapes(track: Track) -> Array:
+    """The shape of the mouth in each picture, (n, 4) in IOD: see `SHAPE_UNITS`."""
+    marks = track.landmarks[..., :2]
+    across = marks[:, _EYES[1][2]] - marks[:, _EYES[0][2]]
+    iod = np.linalg.norm(across, axis=1, keepdims=True)
+    across = across / iod
+    down = np.stack([-across[:, 1], across[:, 0]], axis=1)
+    left, right = (marks[:, corner] for corner in _CORNERS)
+    top, upper, lower, bottom = ((marks[:, edge] * down).sum(axis=1) for edge in _LIPS)
+    corners = ((left + right) / 2 * down).sum(axis=1)
+    chin = (marks[:, _CHIN] * down).sum(axis=1)
+    width = ((right - left) * across).sum(axis=1)
+    columns = [width, (upper + lower) / 2 - corners, upper - top + bottom - lower, chin - bottom]
+    return np.asarray(np.stack(columns, axis=1) / iod, np.float32)
 
 
 def _closed(track: Track, usable: NDArray[np.bool_], stretch: tuple[int, int], features: Array) -> int:
-    """The picture whose closed lips stand for rest: of the same shot, looking the way the stretch does."""
+    """The picture whose closed lips stand for rest: of the same shot, looking the way the stretch does, and with the
+    lips as they usually are in it when closed, so that they go with cheeks and chin."""
     first, last = stretch
     same = np.flatnonzero(usable & (track.shots == track.shots[first]))
     usual = np.median(features[first:last], axis=0)
     apart = np.square((features[same] - usual) / SPREAD_UNITS)[:, 4:6].sum(axis=1)
     speed = np.abs(np.gradient(track.opening_iod))[same] / MOUTH_SPEED_IOD
     outside = ((same < first) | (same >= last)) * 0.5
+    ajar = np.maximum(0, track.opening_iod[same] - TOUCHING_IOD) / OPENING_UNIT_IOD
+    shapes = _mouth_shapes(track)[same]
+    touching = ajar <= np.percentile(ajar, CLOSED_PERCENT)
+    within = touching & (outside == 0)
+    wanted = np.median(shapes[within if within.any() else touching], axis=0)
+    # All through a stretch lips may be pressed together.
+    wanted[_THICKNESS] = max(wanted[_THICKNESS], float(np.median(shapes[touching, _THICKNESS])))
+    odd = np.square((shapes - wanted) / SHAPE_UNITS).sum(axis=1)
     # The loop begins at this picture: not at one that its film changes as a whole.
     pop = np.maximum(0, track.steps[same] / max(0.05, float(np.median(track.steps[same]))) - 1)
-    cost = pop + 4 * track.opening_iod[same] / OPENING_UNIT_IOD + speed + 2 * apart + outside + 2 * track.shut[same]
+    cost = pop + 4 * ajar + odd + speed + 2 * apart + outside + 2 * track.shut[same]
     return int(same[cost.argmin()])
 
 
