@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from avatars.build.points import IRIS_SHARE
 from avatars.build.thinplate import ThinPlate
 from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, EyeIds
-from avatars.engine.face.frame import CHIN, INNER_LOWER, INNER_UPPER, OUTER_LOWER, OUTER_UPPER, FaceFrame
+from avatars.engine.face.frame import CHIN, FACE_OVAL, INNER_LOWER, INNER_UPPER, OUTER_LOWER, OUTER_UPPER, FaceFrame
 from avatars.engine.face.mouthline import CLOSED_GAP_IOD
 from avatars.engine.face.palette import commonest_skin
 from avatars.engine.perception import lip_opening_iod
@@ -23,14 +23,17 @@ Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 FLAT_SIDE_PX: Final = 256
-FLAT_STEP: Final = 8
-FLAT_COLOURS: Final = 6
-FLAT_SHARE: Final = 0.42
-"""So much of a flat drawing is painted with so few colours; of photographs it is a quarter at most."""
-GREY_STEP: Final = 2
-GREY_SPREAD: Final = 12
-GREY_SHARE: Final = 0.95
-"""A photograph without colours has few of them, so that greys are told apart more finely."""
+FLAT_REACH_PX: Final = 4
+FLAT_BLUR_PX: Final = 1.2
+FLAT_RANGE: Final = 0.03
+"""Paint is flat where it differs by so little of the face's own contrast as far as one reaches."""
+FLAT_RANGE_MIN: Final = 1.5
+FLAT_SHARE: Final = 0.23
+"""More of a drawn face is flat: a third at least, a quarter after JPEG. Of photographs it is a fifth at most, as of a
+half in the dark; of grey ones no more than of others."""
+BURNT_OUT: Final = (10, 250)
+BURNT_OUT_MAX: Final = 0.7
+"""White and black say nothing of a photograph, which has lost its shades there, unless there is hardly anything else."""
 STANDS_OUT_LAB: Final = 22.0
 EYE_REACH_IOD: Final = 0.75
 EYE_NEAR_IOD: Final = 0.16
@@ -52,21 +55,30 @@ BROW_ABOVE: Final = 0.35
 
 def kind_of(picture: NDArray[np.uint8], landmarks: Array, *, marked: bool) -> Kind:
     """Tell what sort of face a source picture shows: flat paint is a drawing, what had to be marked is an animal."""
+    if _flat_share(picture, landmarks) > FLAT_SHARE:
+        return Kind.DRAWING
+    return Kind.ANIMAL if marked else Kind.PHOTO
+
+
+def _flat_share(picture: NDArray[np.uint8], landmarks: Array) -> float:
+    """Return how much of a face, within its outline, is flat paint: 0..1. Whether it has colours does not matter."""
     low = np.clip(landmarks[:, :2].min(axis=0), 0, (picture.shape[1] - 1, picture.shape[0] - 1)).astype(int)
     high = np.maximum(landmarks[:, :2].max(axis=0).astype(int), low + 1)
     face = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
     scale = FLAT_SIDE_PX / max(face.shape[:2])
-    if scale < 1:
-        face = np.asarray(cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    spread = face.max(axis=2) - face.min(axis=2)
-    if float((spread < GREY_SPREAD).mean()) > GREY_SHARE:
-        colours = face[..., 1].reshape(-1).astype(np.int64) // GREY_STEP
-    else:
-        colours = (face // FLAT_STEP).reshape(-1, 3).astype(np.int64) @ np.array([1, 32, 1024])
-    counts = np.sort(np.bincount(colours))[::-1]
-    if float(counts[:FLAT_COLOURS].sum() / counts.sum()) > FLAT_SHARE:
-        return Kind.DRAWING
-    return Kind.ANIMAL if marked else Kind.PHOTO
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    face = np.asarray(cv2.resize(face, None, fx=scale, fy=scale, interpolation=way), np.uint8)
+    outline = np.zeros(face.shape[:2], np.uint8)
+    cv2.fillPoly(outline, [((landmarks[list(FACE_OVAL), :2] - low) * scale).round().astype(np.int32)], (1,))
+    judged = outline > 0
+    burnt_out = (face.max(axis=2) <= BURNT_OUT[0]) | (face.min(axis=2) >= BURNT_OUT[1])
+    if burnt_out[judged].mean() < BURNT_OUT_MAX:
+        judged &= ~burnt_out
+    soft = cv2.GaussianBlur(face.astype(np.float32), (0, 0), FLAT_BLUR_PX)
+    around = np.ones((2 * FLAT_REACH_PX + 1, 2 * FLAT_REACH_PX + 1), np.uint8)
+    spread = (cv2.dilate(soft, around) - cv2.erode(soft, around)).max(axis=2)
+    darkest, brightest = np.percentile(soft[judged], (5, 95))
+    return float((spread[judged] <= max(FLAT_RANGE_MIN, FLAT_RANGE * float(brightest - darkest))).mean())
 
 
 def fitted_to_drawing(picture: NDArray[np.uint8], landmarks: Array, *, marked: bool) -> Array:

@@ -14,7 +14,7 @@ from avatars.engine.controls import Control, Controls, rest
 from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, FaceFrame
 from avatars.engine.portrait import Kind, Portrait
-from tests.material import ASTRONAUT, RACCOON, RACCOON_POINTS
+from tests.material import ASTRONAUT, MONA_LISA, RACCOON, RACCOON_POINTS
 
 SKIN, MOUTH, TONGUE, WHITE, SCARF = (90, 200, 120), (30, 40, 200), (60, 120, 240), (245, 245, 245), (40, 40, 160)
 PLUVIO = DEMO_FILE.with_name("pluvio.png")
@@ -52,12 +52,13 @@ def count(picture: NDArray[np.int32], colour: tuple[int, int, int]) -> int:
     return int((np.abs(picture - colour).max(axis=2) < 25).sum())
 
 
-def as_grey(path: Path) -> Path:
+def as_grey(path: Path, out: Path, *, gain: float = 1.0, grey_level: float = 128) -> Path:
+    """The picture without colours, its contrast changed about its middle grey."""
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     assert picture is not None
-    grey = path.with_name("grey.png")
-    cv2.imwrite(str(grey), picture)
-    return grey
+    changed = np.clip((picture.astype(np.float32) - 128) * gain + grey_level, 0, 255).astype(np.uint8)
+    cv2.imwrite(str(out), changed)
+    return out
 
 
 @pytest.mark.parametrize("quality", [None, 80])
@@ -71,12 +72,17 @@ def test_flat_paint_is_a_drawing(tmp_path: Path, quality: int | None) -> None:
     assert portrait(path).kind is Kind.DRAWING
 
 
-def test_greys_alone_make_no_drawing(tmp_path: Path) -> None:
-    """A grey photograph has few colours, but none of them is paint."""
-    photo = tmp_path / "photo.png"
-    photo.write_bytes(ASTRONAUT.read_bytes())
-    assert picture_portrait(as_grey(photo)).kind is Kind.PHOTO
-    assert portrait(as_grey(drawn(tmp_path / "face.png"))).kind is Kind.DRAWING
+@pytest.mark.parametrize("photo", [ASTRONAUT, MONA_LISA])
+@pytest.mark.parametrize(("gain", "grey_level"), [(0.25, 32), (1.0, 128), (1.8, 128)])
+def test_a_picture_without_colours_is_no_drawing(tmp_path: Path, photo: Path, gain: float, grey_level: int) -> None:
+    """However dark, and however hard its blacks and whites."""
+    grey = as_grey(photo, tmp_path / "grey.png", gain=gain, grey_level=grey_level)
+    assert picture_portrait(grey).kind is Kind.PHOTO
+
+
+def test_a_drawing_without_colours_is_one(tmp_path: Path) -> None:
+    grey = as_grey(drawn(tmp_path / "face.png"), tmp_path / "grey.png")
+    assert portrait(grey).kind is Kind.DRAWING
 
 
 @pytest.mark.parametrize("scarf", [False, True])
