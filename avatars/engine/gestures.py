@@ -87,15 +87,16 @@ def _hold(value: float, rise_s: float, hold_s: float, fall_s: float, begin_s: fl
     return (*rest_until, (up_s, value), (up_s + hold_s, value), (up_s + hold_s + fall_s, 0.0))
 
 
-# The shoulders of somebody who laughs shake about four times a second, less and less.
-_CHUCKLE: Final[Way] = (
-    *((0.16, 0.0), (0.28, 1.0), (0.40, -0.6), (0.52, 0.9), (0.64, -0.6), (0.76, 0.7)),
-    *((0.90, -0.5), (1.04, 0.4), (1.20, -0.2), (1.40, 0.0)),
-)
-_CHUCKLE_PITCH: Final[Way] = (
-    *((0.28, -1.8), (0.40, -1.1), (0.52, -1.9), (0.64, -1.2), (0.76, -1.8), (0.90, -1.2)),
-    *((1.04, -1.4), (1.20, -1.0), (1.90, 0.0)),
-)
+# Who laughs shakes about four times a second, less and less: shoulders, head, and with them cheeks and lids.
+_BEATS_S: Final = (0.28, 0.40, 0.52, 0.64, 0.76, 0.90, 1.04, 1.20)
+_CHUCKLE: Final = (1.0, -0.6, 0.9, -0.6, 0.7, -0.5, 0.4, -0.2)
+
+
+def _laughing(value: float, shake: float, end_s: float, *, begin: float = 0.0) -> Way:
+    """From rest to a value, shaking about it with every beat of the laugh, and back; `begin` is where the first starts from."""
+    beats = ((at_s, value + shake * beat) for at_s, beat in zip(_BEATS_S, _CHUCKLE, strict=True))
+    return (0.14, begin), *beats, (end_s, 0.0)
+
 
 _ALL: Final = (
     _gesture(
@@ -138,12 +139,15 @@ _ALL: Final = (
         "laugh",
         "Laugh",
         {
-            _C.SMILE: _hold(1.0, 0.30, 1.1, 0.80),
-            _C.CHEEKS: _hold(1.0, 0.28, 1.0, 0.80),
-            _C.BROW: _hold(0.010, 0.28, 0.9, 0.60),
-            _C.BREATH: _CHUCKLE,
-            _C.PITCH_DEG: _CHUCKLE_PITCH,
-            _C.ROLL_DEG: _hold(1.2, 0.5, 0.5, 0.7),
+            _C.SMILE: _laughing(0.94, 0.06, 2.2, begin=0.4),
+            _C.CHEEKS: _laughing(0.92, 0.08, 2.0, begin=0.4),
+            _C.BLINK_LEFT: _laughing(0.24, 0.08, 1.7),
+            _C.BLINK_RIGHT: _laughing(0.24, 0.08, 1.7),
+            _C.BROW: _hold(0.012, 0.28, 0.9, 0.60),
+            _C.BREATH: _laughing(0.0, 1.0, 1.4),
+            _C.SHIFT_Y: _laughing(0.004, 0.012, 1.8),
+            _C.PITCH_DEG: (*_laughing(-2.4, -0.8, 1.55, begin=-0.8)[:-1], (1.55, 1.2), (2.2, 0.0)),
+            _C.ROLL_DEG: _hold(2.0, 0.5, 0.6, 0.8),
         },
     ),
     _gesture(
