@@ -30,6 +30,8 @@ def blended(controls: Controls, added: Controls) -> Controls:
     held = [min(max(float(added[lid]), 0.0), 1.0) for lid in _LIDS]
     for lid, shut in zip(_LIDS, held, strict=True):
         out[lid] = controls[lid] * (1 - max(held)) + shut
+    # Of a smile that the source still shows, so much more is taken.
+    out[Control.RELAX] = controls[Control.RELAX] + (1 - controls[Control.RELAX]) * added[Control.RELAX]
     room = 1 - (1 - SMILE_LEFT_BY_ROUNDING) * controls[Control.ROUND]
     out[Control.SMILE] = controls[Control.SMILE] + room * added[Control.SMILE]
     out[_SOFT] = softly_limited(out[_SOFT])

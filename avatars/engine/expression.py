@@ -25,7 +25,10 @@ class Mood(StrEnum):
 MOODS: Final[Mapping[Mood, Mapping[Control, float]]] = {
     Mood.NEUTRAL: {},
     Mood.WARM: {_C.SMILE: 0.18, _C.CHEEKS: 0.22, _C.BROW: 0.005},
-    Mood.SERIOUS: {_C.SMILE: -0.14, _C.FROWN: 0.34, _C.BROW: -0.006, _C.BLINK_LEFT: 0.05, _C.BLINK_RIGHT: 0.05},
+    Mood.SERIOUS: {
+        **{_C.SMILE: -0.20, _C.RELAX: 0.75, _C.FROWN: 0.60, _C.BROW: -0.009},
+        **{_C.BLINK_LEFT: 0.06, _C.BLINK_RIGHT: 0.06},
+    },
     Mood.CHEERFUL: {_C.SMILE: 0.36, _C.CHEEKS: 0.45, _C.BROW: 0.012},
 }
 BEARINGS: Final[Mapping[Activity, Mapping[Control, float]]] = {
