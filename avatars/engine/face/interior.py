@@ -1,7 +1,8 @@
 """What is behind the lips: cavity, tongue, lower and upper teeth, drawn per pixel in face coordinates.
 
 Upper teeth are fixed to the skull, lower teeth and tongue ride on the jaw. How much light there is depends on the size
-of the opening: bright teeth in a small opening give a drawn mouth away.
+of the opening: bright teeth in a small opening give a drawn mouth away. Where little light gets to teeth they are red
+rather than grey, for the lips are all around and throw theirs on them.
 """
 
 from dataclasses import dataclass
@@ -18,12 +19,7 @@ from avatars.engine.portrait import Kind
 Array = NDArray[np.float32]
 
 # Behind protruded lips an opening is dark: so much of the teeth does full rounding hide.
-HIDDEN_BY_ROUNDING: Final = 0.92
-# Shadows inside a mouth are red: blue and green lose light sooner than red.
-LIGHT_POWERS_BGR: Final = np.array([1.16, 1.06, 0.88], np.float32)
-# The inside of the lips beside the lips themselves: darker, redder.
-UPPER_LIP_INSIDE: Final = np.array([0.36, 0.36, 0.46], np.float32)
-LOWER_LIP_INSIDE: Final = np.array([0.60, 0.60, 0.72], np.float32)
+HIDDEN_BY_ROUNDING: Final = 0.94
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +63,17 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
         * np.clip(0.62 + 0.38 * half / 0.30, 0.6, 1)
         * (1 - 0.36 * opening.rounding)
     )
-    lit = np.power(np.float32(light), LIGHT_POWERS_BGR)
 
     relative = depth / max(height, 1e-3)
     shade = (0.72 + 0.45 * relative - 0.20 * across**2) * (0.55 + 0.45 * light)
     colour = palette.cavity * np.maximum(shade, 0.2)[..., None]
 
     drop = opening.jaw_drop
-    top = 0.42 * drop + 0.026 - 0.105 * opening.tongue + 0.16 * np.square((x - centre) / 0.34)
+    top = 0.34 * drop + 0.030 - 0.105 * opening.tongue + 0.16 * np.square((x - centre) / 0.34)
     below = y - opening.meets_y - top
     shade = (
         light
-        * (0.40 + 0.58 * smoothstep(-0.02, 0.13, below))
+        * (0.48 + 0.54 * smoothstep(-0.02, 0.13, below))
         * (1 - 0.22 * bell(x - centre, 0.022) * smoothstep(0.02, 0.09, below))
         * (1 - 0.35 * np.minimum(across, 1) ** 2)
     )
@@ -93,26 +88,33 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
     tongue = palette.tongue * shade[..., None] + 255 * wet[..., None] * light
     colour = _over(colour, tongue, smoothstep(-0.02, 0.055, below))
 
+    enclosed = (0.62 + 0.38 * smoothstep(0, 0.05, depth)) * (0.65 + 0.35 * smoothstep(0, 0.04, opening.lower - y))
+    colour = colour * enclosed[..., None]
     if kind is Kind.PHOTO:
-        colour = _teeth(colour, opening, palette, iod_px, across, centre, lit)
-    colour = colour * (0.62 + 0.38 * smoothstep(0, 0.05, depth))[..., None]
-    colour = colour * (0.65 + 0.35 * smoothstep(0, 0.04, opening.lower - y))[..., None]
+        colour = _teeth(colour, opening, palette, iod_px, across, centre, light, enclosed)
     return _wet_band(colour, opening, palette, across, height)
 
 
 def _teeth(
-    colour: Array, opening: Opening, palette: Palette, iod_px: float, across: Array, centre: float, lit: Array
+    colour: Array,
+    opening: Opening,
+    palette: Palette,
+    iod_px: float,
+    across: Array,
+    centre: float,
+    light: float,
+    enclosed: Array,
 ) -> Array:
     """Lower and upper teeth over what is behind them; the person's own upper ones where the source shows them."""
     x, y, drop = opening.x, opening.y, opening.jaw_drop
     depth = y - opening.upper
-    seen = 1 - HIDDEN_BY_ROUNDING * opening.rounding
+    seen = 1 - HIDDEN_BY_ROUNDING * float(smoothstep(0.15, 0.85, opening.rounding))
     row_shade, rise = LOWER_ROW.at(x - centre)
     level = opening.meets_y + drop + 0.020 + (0.03 if opening.press > 0.5 else 0.0)
     edge = level + 0.012 * np.square((x - centre) / 0.2) + rise
     alpha = seen * np.clip((y - edge) * iod_px + 0.5, 0, 1) * smoothstep(1.05, 0.8, across)
     shade = row_shade * (0.60 - 0.30 * across**2) * np.clip(0.30 + depth / 0.20, 0.25, 1)
-    colour = _over(colour, palette.tooth * lit * np.maximum(shade, 0)[..., None], alpha)
+    colour = _over(colour, _lit(palette.tooth, light * enclosed * np.maximum(shade, 0), palette), alpha)
 
     if opening.own is None or opening.own_alpha is None:
         row_shade, rise = UPPER_ROW.at(x - centre * 0.3)
@@ -125,18 +127,21 @@ def _teeth(
             * smoothstep(edge - UPPER_HEIGHT - 0.01, edge - UPPER_HEIGHT + 0.01, y)
             * smoothstep(1.12, 0.92, across)
         )
-        shade = row_shade * (1 - 0.62 * smoothstep(0.45, 1.05, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
+        shade = row_shade * (1 - 0.74 * smoothstep(0.35, 1.0, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
         # Towards the edge a tooth lets light through and looks a little darker and cooler.
         shade = shade * (1 - 0.10 * smoothstep(0.03, 0.0, edge - y))
-        colour = _over(colour, palette.tooth * lit * shade[..., None], alpha)
+        colour = _over(colour, _lit(palette.tooth, light * enclosed * shade, palette), alpha)
     else:
-        shade = (1 - 0.45 * smoothstep(0.55, 1.05, across)) * np.clip(0.66 + depth / 0.10, 0.66, 1)
-        colour = _over(
-            colour,
-            opening.own * (0.25 + 0.75 * lit) * shade[..., None],
-            opening.own_alpha * seen,
-        )
+        shade = (1 - 0.60 * smoothstep(0.45, 1.05, across)) * np.clip(0.66 + depth / 0.10, 0.66, 1)
+        lit = _lit(opening.own, (0.25 + 0.75 * light) * enclosed * shade, palette)
+        colour = _over(colour, lit, opening.own_alpha * seen)
     return colour
+
+
+def _lit(colour: Array, direct: Array, palette: Palette) -> Array:
+    """A colour in so much of the light from outside, 0..1, and for the rest in what the lips throw back."""
+    share = direct[..., None]
+    return np.asarray(colour * (share + (1 - share) * palette.bounce), np.float32)
 
 
 def _wet_band(colour: Array, opening: Opening, palette: Palette, across: Array, height: float) -> Array:
@@ -144,12 +149,10 @@ def _wet_band(colour: Array, opening: Opening, palette: Palette, across: Array, 
     band = max(0.004, min(0.020, 0.16 * height))
     fade = 1 - 0.6 * smoothstep(0.6, 1, across)
     from_upper, from_lower = opening.y - opening.upper, opening.lower - opening.y
-    upper = palette.lip * UPPER_LIP_INSIDE
-    colour = _over(
-        colour, np.broadcast_to(upper, colour.shape), 0.85 * fade * smoothstep(1.1 * band, 0.15 * band, from_upper)
-    )
+    upper = np.broadcast_to(palette.upper_inside, colour.shape)
+    colour = _over(colour, upper, 0.85 * fade * smoothstep(1.1 * band, 0.15 * band, from_upper))
     highlight = 0.16 * bell(from_lower - 0.45 * band, 0.3 * band)
-    lower = palette.lip * LOWER_LIP_INSIDE + 255 * 0.5 * highlight[..., None]
+    lower = palette.lower_inside + 255 * 0.5 * highlight[..., None]
     return _over(colour, lower, 0.90 * fade * smoothstep(1.25 * band, 0.1 * band, from_lower))
 
 

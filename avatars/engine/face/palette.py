@@ -12,8 +12,21 @@ from avatars.engine.face.mouthline import MouthLine
 from avatars.engine.portrait import Kind
 
 LUMA_BGR: Final = np.array([0.114, 0.587, 0.299], np.float32)
-TOOTH_HUE_BGR: Final = np.array([0.88, 0.955, 1.03], np.float32)
-CAVITY_HUE_BGR: Final = np.array([0.12, 0.12, 0.36], np.float32)
+TONGUE_OF_SKIN: Final = np.array([0.70, 0.66, 0.86], np.float32)
+TOOTH_HUE_BGR: Final = np.array([0.90, 0.965, 1.025], np.float32)
+CAVITY_HUE_BGR: Final = np.array([0.15, 0.14, 0.42], np.float32)
+CAVITY_LUMA: Final = 0.225
+# Skin redder than blue by this is an ordinary one in white light; by a third of that it may be one in cold light.
+USUAL_WARMTH: Final = 1.55
+COLOURFUL: Final = 0.35
+# Teeth are about as bright as fair skin, and much brighter than dark skin: measured on smiles, less the light of a flash.
+TOOTH_LUMA: Final = (60.0, 0.69)
+TOOTH_BRIGHTEST: Final = 1.8
+# The inside of the lips beside the lips themselves: darker, redder.
+UPPER_INSIDE: Final = np.array([0.36, 0.36, 0.46], np.float32)
+LOWER_INSIDE: Final = np.array([0.60, 0.60, 0.72], np.float32)
+# Behind the lips so much of the light is what flesh throws back.
+BOUNCE: Final = 0.26
 CAVITY_PAINT_BGR: Final = np.array([30, 20, 78], np.float32)
 TONGUE_PAINT_BGR: Final = np.array([110, 95, 205], np.float32)
 TOOTH_PAINT_BGR: Final = np.array([238, 244, 248], np.float32)
@@ -32,13 +45,21 @@ Colour = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """BGR colours, 0..255 float32 (3,)."""
+    """BGR colours, 0..255 float32 (3,). upper_inside, lower_inside: of the lips, where they turn outwards."""
 
     skin: Colour
     lip: Colour
     tooth: Colour
     cavity: Colour
     tongue: Colour
+    upper_inside: Colour
+    lower_inside: Colour
+
+    @property
+    def bounce(self) -> Colour:
+        """The light between the lips that has been thrown back by them, once or more, of white light: (3,) BGR."""
+        flesh = (self.lip * self.skin) ** 0.75
+        return np.asarray(BOUNCE / max(1.0, float(flesh @ LUMA_BGR)) * flesh, np.float32)
 
 
 def commonest_skin(lab: NDArray[np.float32], landmarks: NDArray[np.float32]) -> Colour:
@@ -85,23 +106,36 @@ def measure_palette(
         if kind is Kind.ANIMAL:
             # Whatever colour the fur about it has, the rim of a muzzle's mouth is dark.
             lip = MUZZLE_LIP_BGR
-        return Palette(skin, lip, TOOTH_PAINT_BGR, cavity, tongue)
+        return Palette(skin, lip, TOOTH_PAINT_BGR, cavity, tongue, lip * UPPER_INSIDE, lip * LOWER_INSIDE)
     mask = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(mask, [landmarks[list(FACE_OVAL), :2].round().astype(np.int32)], 255)
     luma = picture[mask > 0].astype(np.float32) @ LUMA_BGR
     lit = luma[luma > np.median(luma)] if luma.size else np.array([128.0])
-    brightness = min(float(np.percentile(luma, 90)), 1.12 * float(np.median(lit))) * 0.88 if luma.size else 128.0
-    warmth = float(np.clip((skin[2] / skin[0] / 1.55) ** 0.8, 1.0, 1.7)) ** 0.5
-    hue = TOOTH_HUE_BGR * np.array([1 / warmth, 1, warmth], np.float32)
+    lightest = min(float(np.percentile(luma, 90)), 1.12 * float(np.median(lit))) if luma.size else 128.0
+    brightness = min(TOOTH_LUMA[0] + TOOTH_LUMA[1] * lightest, TOOTH_BRIGHTEST * lightest)
+    # 0 on a face without any colour, 1 in white light, less than 0 where the light is blue.
+    warmth = float(np.log(skin[2] / skin[0]) / np.log(USUAL_WARMTH))
+    colourful = float(np.clip(warmth / COLOURFUL, 0, 1))
+    tint = USUAL_WARMTH ** (0.25 * (float(np.clip(warmth, 1.0, 2.2)) - 1 if warmth > 0 else max(warmth, -2.0)))
+    hue = _muted(TOOTH_HUE_BGR, colourful) * np.array([1 / tint, 1, tint], np.float32)
     cheek = float(skin @ LUMA_BGR)
     lip_hue = lip / max(1.0, float(lip @ LUMA_BGR))
+    cavity_hue = _muted(CAVITY_HUE_BGR, colourful) * np.float32(CAVITY_LUMA / float(CAVITY_HUE_BGR @ LUMA_BGR))
     return Palette(
         skin=skin,
         lip=lip,
         tooth=np.minimum(hue / float(hue @ LUMA_BGR) * brightness, 250).astype(np.float32),
-        cavity=(cheek * (0.5 * CAVITY_HUE_BGR + 0.5 * lip_hue * 0.19)).astype(np.float32),
-        tongue=(0.475 * lip + 0.5 * skin * np.array([0.70, 0.66, 0.86], np.float32)).astype(np.float32),
+        cavity=(0.5 * cheek * (cavity_hue + CAVITY_LUMA * lip_hue)).astype(np.float32),
+        tongue=(0.475 * lip + 0.5 * skin * _muted(TONGUE_OF_SKIN, colourful)).astype(np.float32),
+        upper_inside=lip * _muted(UPPER_INSIDE, colourful),
+        lower_inside=lip * _muted(LOWER_INSIDE, colourful),
     )
+
+
+def _muted(hue: Colour, colourful: float) -> Colour:
+    """A hue as it is seen on a face that is so colourful, 0..1: of a grey picture everything is grey."""
+    luma = np.float32(hue @ LUMA_BGR)
+    return np.asarray(luma + (hue - luma) * np.float32(colourful), np.float32)
 
 
 def _drawn_mouth(picture: NDArray[np.uint8], frame: FaceFrame, mouth: MouthLine) -> tuple[Colour, Colour]:

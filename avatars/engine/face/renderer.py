@@ -234,7 +234,8 @@ class FaceRenderer:
                 picture *= 1 - amount * roll[..., None] * np.array([1, 1, 0.85], np.float32)
             own = alpha = None
             if rig.own_teeth is not None:
-                place = self._before_mouth[:rows_seen, :columns_seen]
+                rise = rig.teeth_rise * float(weights[RELAX]) * iod
+                place = self._before_mouth[:rows_seen, :columns_seen] + rise * rig.frame.down
                 own = sample(rig.teeth_picture, place).astype(np.float32)
                 alpha = sample(rig.own_teeth, place)
             opening = Opening(

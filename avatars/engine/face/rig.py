@@ -15,24 +15,32 @@ from avatars.engine.face.head import HeadFields
 from avatars.engine.face.healing import healed
 from avatars.engine.face.lids import lid_skin
 from avatars.engine.face.mouthline import MouthLine, find_mouth
+from avatars.engine.face.own_teeth import find_teeth
 from avatars.engine.face.palette import Palette, measure_palette
 from avatars.engine.face.relax import Relaxation
 from avatars.engine.face.shading import shading_maps
-from avatars.engine.face.teeth import own_teeth
 from avatars.engine.face.weights import RELAX, WEIGHT_COUNT
 from avatars.engine.portrait import LANDMARK_COUNT, Kind, Portrait
 
 SMALLEST_PX: Final = 64
 LARGEST_PX: Final = 2048
+# So far below where relaxed lips meet do upper teeth end.
+TEETH_END_IOD: Final = (0.035, 0.090)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Rig:
-    """A portrait made ready to be moved. Immutable; build it with `from_portrait`."""
+    """A portrait made ready to be moved. Immutable; build it with `from_portrait`.
+
+    meets_y: where the lips meet in the middle when nothing moves them, face coordinates; those of a closed mouth do at 0.
+    own_teeth, teeth_picture: the person's own upper teeth in place, their cover 0..1 and BGR; teeth_rise: how far they
+    go up, IOD, while an open source relaxes: lips never come down from a smile as far as they should.
+    """
 
     portrait: Portrait
     frame: FaceFrame
     mouth: MouthLine
+    meets_y: float
     palette: Palette
     nodes: NDArray[np.float32]
     fields: MouthFields
@@ -41,6 +49,7 @@ class Rig:
     shading: NDArray[np.float32] | None
     own_teeth: NDArray[np.float32] | None
     teeth_picture: NDArray[np.uint8]
+    teeth_rise: float
     healed: NDArray[np.uint8] | None
     matte: NDArray[np.float32]
 
@@ -56,25 +65,27 @@ class Rig:
         relaxation = Relaxation(portrait.landmarks, frame, mouth) if mouth.is_open else None
         fields = build_fields(portrait.landmarks, frame, mouth, nodes, relaxation)
         palette = measure_palette(portrait.picture, portrait.landmarks, frame, mouth, portrait.kind)
-        teeth, teeth_picture = None, portrait.picture
-        if portrait.teeth is not None:
-            teeth_picture = np.ascontiguousarray(portrait.teeth[..., :3])
-            teeth = portrait.teeth[..., 3].astype(np.float32) / np.float32(255)
-        elif photo:
-            teeth = own_teeth(portrait.picture, frame, mouth, palette)
+        meets_y = _meeting(mouth, fields)
+        teeth, rise = portrait.teeth, 0.0
+        if teeth is None and photo and (found := find_teeth(portrait.picture, frame, mouth, palette)) is not None:
+            teeth = found.over(frame, (width, height))
+            end = found.edge_y - meets_y
+            rise = end - float(np.clip(end, *TEETH_END_IOD))
         skin = palette.skin if portrait.kind is Kind.DRAWING else None
         return cls(
             portrait=portrait,
             frame=frame,
             mouth=mouth,
+            meets_y=meets_y,
             palette=palette,
             nodes=nodes,
             fields=fields,
             head=HeadFields(portrait.landmarks, frame, nodes),
             eyes=(_eye(portrait, LEFT_EYE, skin), _eye(portrait, RIGHT_EYE, skin)),
             shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
-            own_teeth=teeth,
-            teeth_picture=teeth_picture,
+            own_teeth=None if teeth is None else teeth[..., 3].astype(np.float32) / np.float32(255),
+            teeth_picture=portrait.picture if teeth is None else np.ascontiguousarray(teeth[..., :3]),
+            teeth_rise=rise,
             healed=healed(portrait.picture, frame, mouth) if photo and mouth.is_open else None,
             matte=portrait.matte.astype(np.float32) / np.float32(255),
         )
@@ -83,16 +94,6 @@ class Rig:
     def smiling(self) -> float:
         """How much of a smile the source shows, 0..1."""
         return float(np.clip((2 * self.mouth.half_width - 0.80) / 0.24, 0, 1)) if self.mouth.is_open else 0.0
-
-    @property
-    def meets_y(self) -> float:
-        """Where the lips meet in the middle when nothing moves them, face coordinates. Those of a closed mouth do at 0."""
-        if not self.mouth.is_open:
-            return 0.0
-        relaxed = np.zeros(WEIGHT_COUNT, np.float32)
-        relaxed[RELAX] = 1.0
-        upper, lower = self.fields.contours(relaxed)
-        return float(upper[len(upper) // 2, 1] + lower[len(lower) // 2, 1]) / 2
 
     def eye_look(self, controls: Controls) -> tuple[float, float, float, float]:
         """How far the left and the right lid are closed, 0..1, and the gaze, x and y in IOD, as coarse as is seen."""
@@ -107,6 +108,15 @@ class Rig:
 def _eye(portrait: Portrait, ids: EyeIds, skin_bgr: NDArray[np.float32] | None) -> Eye:
     eye = find_eye(portrait.picture, portrait.landmarks, ids, skin_bgr)
     return replace(eye, lid=lid_skin(portrait.picture, eye))
+
+
+def _meeting(mouth: MouthLine, fields: MouthFields) -> float:
+    if not mouth.is_open:
+        return 0.0
+    relaxed = np.zeros(WEIGHT_COUNT, np.float32)
+    relaxed[RELAX] = 1.0
+    upper, lower = fields.contours(relaxed)
+    return float(upper[len(upper) // 2, 1] + lower[len(lower) // 2, 1]) / 2
 
 
 def _check(portrait: Portrait) -> None:

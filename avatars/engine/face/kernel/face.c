@@ -66,7 +66,7 @@ typedef struct {
 } Eye;
 
 typedef struct {
-    float cavity[3], tongue[3], tooth[3], lip_upper[3], lip_lower[3], line[3];
+    float cavity[3], tongue[3], tooth[3], bounced_tooth[3], bounce[3], lip_upper[3], lip_lower[3], line[3];
     /* What brings all of this inside a mouth to the person's own: how much contrast is added, and a colour. */
     float contrast, shift[3];
 } Colours;
@@ -76,7 +76,7 @@ typedef struct {
     int32_t region_column, region_row, region_columns, region_rows;
     int32_t contour_count, kind, is_open, plane_stride, half_stride, block_columns, block_rows, scalar;
     float origin_x, origin_y, right_x, right_y, iod_px;
-    float upper_edge, upper_height, meets_y, hidden_by_rounding;
+    float upper_edge, upper_height, meets_y, teeth_rise, hidden_by_rounding;
     const float *head;
     const float *upper, *lower;
     const float *shading;
@@ -624,7 +624,6 @@ typedef struct {
     float upper[TABLE + 2], lower[TABLE + 2];
     float low, high, scale;
     float widest, centre, half, light;
-    float lit_tooth[3], own_y, own_u, own_v, own_tint_u, own_tint_v;
     float sharpness, roll_amount, roll_sigma, shown;
     int left, right, top, bottom;
     int draws_inside;
@@ -721,20 +720,6 @@ static void find_mouth(const Avatar *a, const Frame *f, const Memory *m, Mouth *
     o->shown = smooth(0.006f, 0.03f, o->widest);
     o->light = clampf(0.68f + 0.32f * o->widest / 0.10f, 0.68f, 1) * clampf(0.62f + 0.38f * o->half / 0.30f, 0.6f, 1) *
                (1 - 0.36f * f->rounding);
-    /* Shadows inside a mouth are red: each colour of light has its own power. */
-    float blue = powf(o->light, 1.16f), green = powf(o->light, 1.06f), red = powf(o->light, 0.88f);
-    float luma = 0.114f * blue + 0.587f * green + 0.299f * red;
-    const float *tooth = a->colours.tooth;
-    float tooth_b = tooth[0] + tooth[1] / U_OF_B, tooth_r = tooth[0] + tooth[2] / V_OF_R;
-    float tooth_g = (tooth[0] - 0.114f * tooth_b - 0.299f * tooth_r) / 0.587f;
-    o->lit_tooth[0] = 0.114f * blue * tooth_b + 0.587f * green * tooth_g + 0.299f * red * tooth_r;
-    o->lit_tooth[1] = U_OF_B * (blue * tooth_b - o->lit_tooth[0]);
-    o->lit_tooth[2] = V_OF_R * (red * tooth_r - o->lit_tooth[0]);
-    o->own_y = 0.25f + 0.75f * luma;
-    o->own_u = 0.25f + 0.75f * blue;
-    o->own_v = 0.25f + 0.75f * red;
-    o->own_tint_u = U_OF_B * (o->own_u - o->own_y);
-    o->own_tint_v = V_OF_R * (o->own_v - o->own_y);
 }
 
 /* The inner lips at x: tables over the width of the mouth, level beyond its corners. */
@@ -799,8 +784,11 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             up_shade[i] = a->upper_teeth[2 * k];
             up_rise[i] = a->upper_teeth[2 * k + 1];
         }
-    float seen = 1 - a->hidden_by_rounding * f->rounding;
+    float seen = 1 - a->hidden_by_rounding * smooth(0.15f, 0.85f, f->rounding);
     float own_tint = smooth(0.02f, 0.05f, o->widest);
+    /* What the lips throw back, as much of blue, of white and of red. */
+    float back_y = c->bounce[0], back_u = back_y + c->bounce[1] / U_OF_B, back_v = back_y + c->bounce[2] / V_OF_R;
+    float tint_u = U_OF_B * (back_u - back_y), tint_v = V_OF_R * (back_v - back_y);
     float press = f->press > 0.5f ? 0.03f : 0, band = fmaxf(0.004f, fminf(0.020f, 0.16f * o->widest));
     INDEPENDENT
     for (int i = 0; i < n; i++) {
@@ -808,22 +796,24 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
         float across2 = across * across;
         float cavity = fmaxf((0.72f + 0.45f * depth / height - 0.20f * across2) * (0.55f + 0.45f * light), 0.2f);
         float bulge = from_centre / 0.34f;
-        float below = y[i] - a->meets_y - (0.42f * drop + 0.026f - 0.105f * f->tongue + 0.16f * bulge * bulge);
+        float below = y[i] - a->meets_y - (0.34f * drop + 0.030f - 0.105f * f->tongue + 0.16f * bulge * bulge);
         float furrow = 1 - 0.22f * bell(from_centre, 0.022f) * smooth(0.02f, 0.09f, below);
         float edge_dark = fminf(across, 1);
-        float tongue = light * (0.40f + 0.58f * smooth(-0.02f, 0.13f, below)) * furrow * (1 - 0.35f * edge_dark * edge_dark);
+        float tongue = light * (0.48f + 0.54f * smooth(-0.02f, 0.13f, below)) * furrow * (1 - 0.35f * edge_dark * edge_dark);
         float wet = wet_amount * (bell(fabsf(from_centre - 0.01f) - 0.075f, 0.035f) * bell(below - 0.055f, 0.016f) +
                                   0.5f * bell(from_centre + 0.05f, 0.02f) * bell(below - 0.10f, 0.012f));
         float tongue_alpha = smooth(-0.02f, 0.055f, below);
+        float from_lower = lower[i] - y[i];
+        float enclosed = (0.62f + 0.38f * smooth(0, 0.05f, depth)) * (0.65f + 0.35f * smooth(0, 0.04f, from_lower));
         float low_alpha = 0, low_light = 0, under = 1, up_alpha = 0, up_light = 0;
         if (has_teeth) {
             float bow = from_centre / 0.2f;
             float low_edge = a->meets_y + drop + 0.020f + press + 0.012f * bow * bow + low_rise[i];
             low_alpha = seen * clampf((y[i] - low_edge) * a->iod_px + 0.5f, 0, 1) * smooth(1.05f, 0.8f, across);
-            low_light = fmaxf(low_shade[i] * (0.60f - 0.30f * across2) * clampf(0.30f + depth / 0.20f, 0.25f, 1), 0);
+            low_light = fmaxf(low_shade[i] * (0.60f - 0.30f * across2) * clampf(0.30f + depth / 0.20f, 0.25f, 1), 0) * light * enclosed;
         }
         if (has_own) {
-            up_light = (1 - 0.45f * smooth(0.55f, 1.05f, across)) * clampf(0.66f + depth / 0.10f, 0.66f, 1);
+            up_light = (1 - 0.60f * smooth(0.45f, 1.05f, across)) * clampf(0.66f + depth / 0.10f, 0.66f, 1) * (0.25f + 0.75f * light) * enclosed;
             up_alpha = own_alpha[i] * seen;
         } else if (has_teeth) {
             float edge = a->meets_y + a->upper_edge - up_rise[i], past = y[i] - edge;
@@ -831,11 +821,9 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             under = past > 0 ? 1 - shadow : 1;
             up_alpha = seen * clampf(-past * a->iod_px + 0.5f, 0, 1) *
                        smooth(edge - a->upper_height - 0.01f, edge - a->upper_height + 0.01f, y[i]) * smooth(1.12f, 0.92f, across);
-            up_light = up_shade[i] * (1 - 0.62f * smooth(0.45f, 1.05f, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
-                       (1 - 0.10f * smooth(0.03f, 0, -past));
+            up_light = up_shade[i] * (1 - 0.74f * smooth(0.35f, 1, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
+                       (1 - 0.10f * smooth(0.03f, 0, -past)) * light * enclosed;
         }
-        float from_lower = lower[i] - y[i];
-        float enclosed = (0.62f + 0.38f * smooth(0, 0.05f, depth)) * (0.65f + 0.35f * smooth(0, 0.04f, from_lower));
         float rim = 1 - 0.6f * smooth(0.6f, 1, across);
         float lip_up = 0.85f * rim * smooth(1.1f * band, 0.15f * band, depth);
         float lip_low = 0.90f * rim * smooth(1.25f * band, 0.1f * band, from_lower);
@@ -845,19 +833,20 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             int k = first + p;
             float v = c->cavity[k] * cavity;
             v += (c->tongue[k] * tongue + white * wet - v) * tongue_alpha;
-            if (has_teeth) {
-                v += (o->lit_tooth[k] * low_light - v) * low_alpha;
-                v *= under;
-                float tooth = o->lit_tooth[k];
-                if (has_own) {
-                    float own_luma = own[0][i];
-                    tooth = k == 0   ? own_luma * o->own_y
-                            : k == 1 ? own[1][i] * o->own_u + own_luma * o->own_tint_u
-                                     : own[2][i] * o->own_v + own_luma * o->own_tint_v;
-                }
-                v += (tooth * up_light - v) * up_alpha;
-            }
             v *= enclosed;
+            if (has_teeth) {
+                float behind = c->bounced_tooth[k], before = c->tooth[k] - behind;
+                v += (behind + before * low_light - v) * low_alpha;
+                v *= under;
+                float tooth = behind + before * up_light;
+                if (has_own) {
+                    float rest = 1 - up_light, own_luma = own[0][i];
+                    tooth = k == 0   ? own_luma * (up_light + rest * back_y)
+                            : k == 1 ? own[1][i] * (up_light + rest * back_u) + own_luma * rest * tint_u
+                                     : own[2][i] * (up_light + rest * back_v) + own_luma * rest * tint_v;
+                }
+                v += (tooth - v) * up_alpha;
+            }
             v += (c->lip_upper[k] - v) * lip_up;
             v += (c->lip_lower[k] + highlight - v) * lip_low;
             out[p][i] = v + (v * c->contrast + c->shift[k]) * tint;
@@ -1113,6 +1102,12 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
                     own_alpha = m->rows[26];
                     uint8_t *bytes[3] = {m->bytes[0], m->bytes[1], own_bytes};
                     Fetch whole = {{a->teeth_source[0], a->own_teeth}, {bytes[0], bytes[2]}, 2, a->plane_stride, a->width - 1.004f, a->height - 1.004f};
+                    float rise = a->teeth_rise * d->f->relax * a->iod_px;
+                    INDEPENDENT
+                    for (int i = 0; i < n; i++) {
+                        rows[0][i] -= rise * a->right_y;
+                        rows[1][i] += rise * a->right_x;
+                    }
                     fetch(a, &whole, rows[0], rows[1], n);
                     INDEPENDENT
                     for (int i = 0; i < n; i++) {

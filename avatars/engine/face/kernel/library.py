@@ -34,7 +34,10 @@ class ColoursStruct(Structure):
     """The palette in linear YUV."""
 
     _fields_ = (
-        *((name, c_float * 3) for name in ("cavity", "tongue", "tooth", "lip_upper", "lip_lower", "line")),
+        *(
+            (name, c_float * 3)
+            for name in ("cavity", "tongue", "tooth", "bounced_tooth", "bounce", "lip_upper", "lip_lower", "line")
+        ),
         ("contrast", c_float),
         ("shift", c_float * 3),
     )
@@ -49,7 +52,7 @@ class AvatarStruct(Structure):
         *((name, c_int32) for name in ("contour_count", "kind", "is_open", "plane_stride", "half_stride")),
         *((name, c_int32) for name in ("block_columns", "block_rows", "scalar")),
         *((name, c_float) for name in ("origin_x", "origin_y", "right_x", "right_y", "iod_px")),
-        *((name, c_float) for name in ("upper_edge", "upper_height", "meets_y", "hidden_by_rounding")),
+        *((name, c_float) for name in ("upper_edge", "upper_height", "meets_y", "teeth_rise", "hidden_by_rounding")),
         *((name, c_void_p) for name in ("head", "upper", "lower", "shading", "contour", "upper_teeth", "lower_teeth")),
         ("source", c_void_p * 3),
         ("plate", c_void_p * 3),

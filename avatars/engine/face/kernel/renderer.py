@@ -16,7 +16,7 @@ from avatars.engine.face.eyes import Eye
 from avatars.engine.face.fields import STEP_PX
 from avatars.engine.face.head import head_weights
 from avatars.engine.face.i420 import i420_of, linear_yuv, planes
-from avatars.engine.face.interior import HIDDEN_BY_ROUNDING, LOWER_LIP_INSIDE, UPPER_LIP_INSIDE
+from avatars.engine.face.interior import HIDDEN_BY_ROUNDING
 from avatars.engine.face.kernel.library import (
     ANIMAL,
     DRAWING,
@@ -175,8 +175,8 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
         *(
             tuple(linear_yuv(colour))
             for colour in (
-                *(palette.cavity, palette.tongue, palette.tooth),
-                *(palette.lip * UPPER_LIP_INSIDE, palette.lip * LOWER_LIP_INSIDE, palette.lip * DRAWN_LINE_SHADE),
+                *(palette.cavity, palette.tongue, palette.tooth, palette.tooth * palette.bounce, palette.bounce),
+                *(palette.upper_inside, palette.lower_inside, palette.lip * DRAWN_LINE_SHADE),
             )
         ),
         0.0 if inside is None else float(inside[0]) - 1,
@@ -190,7 +190,7 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
         *(len(fields.contour_x), KINDS[portrait.kind], rig.mouth.is_open, width, width // 2),
         *(columns, rows, scalar),
         *(frame.origin[0], frame.origin[1], frame.right[0], frame.right[1], frame.iod_px),
-        *(UPPER_EDGE, UPPER_HEIGHT, rig.meets_y, HIDDEN_BY_ROUNDING),
+        *(UPPER_EDGE, UPPER_HEIGHT, rig.meets_y, rig.teeth_rise, HIDDEN_BY_ROUNDING),
         *(_address(array) for array in (head, upper, lower, shading, contour, *tooth_rows)),
         _addresses(*source),
         _addresses(*plate),
