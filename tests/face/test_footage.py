@@ -1,6 +1,7 @@
 """A mouth drawn over footage: where the face is, and nowhere else."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from avatars.engine.face.i420 import bgr_of, i420_of, planes
 from avatars.engine.face.kernel import KernelFootageRenderer, available
 from avatars.engine.footage import Footage, FootageDamaged, Reel, encode, split
 from avatars.engine.recorded import RecordedGesture
+from tests.clips import SIDE_PX, moving_pictures
 from tests.face.test_kernel import psnr_db
 from tests.portraits import ASTRONAUT, MONA_LISA, portrait_of
 
@@ -51,6 +53,19 @@ def footage() -> Footage:
 @pytest.fixture(scope="module")
 def rig(footage: Footage) -> Rig:
     return Rig.from_portrait(replace(portrait_of(MONA_LISA), footage=footage))
+
+
+def test_coding_adds_no_movement_of_its_own() -> None:
+    """Pictures that get better one after the other make a still wall shimmer."""
+    pictures = [i420_of(one) for one in moving_pictures()[:40]]
+    packets = tuple(encode(iter(pictures), SIDE_PX, SIDE_PX))
+    reel = Reel(Footage(packets, np.zeros((len(packets), 2, 3), np.float32)), SIDE_PX, SIDE_PX)
+    decoded = [reel.next()[1] for _ in packets]
+    filmed, shown = (
+        np.mean([cv2.absdiff(a[:SIDE_PX], b[:SIDE_PX]).mean() for a, b in pairwise(each)])
+        for each in (pictures, decoded)
+    )
+    assert shown == pytest.approx(filmed, rel=0.07)
 
 
 def test_footage_is_drawn_by_a_renderer_of_its_own(rig: Rig) -> None:
