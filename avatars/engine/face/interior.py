@@ -59,7 +59,7 @@ def draw_interior(opening: Opening, palette: Palette, kind: Kind, iod_px: float)
     across = np.abs(x - centre) / half
     depth = y - opening.upper
     light = float(
-        np.clip(0.68 + 0.32 * height / 0.10, 0.68, 1)
+        np.clip(0.36 + 0.64 * height / 0.13, 0.36, 1)
         * np.clip(0.62 + 0.38 * half / 0.30, 0.6, 1)
         * (1 - 0.36 * opening.rounding)
     )
@@ -109,12 +109,13 @@ def _teeth(
     x, y, drop = opening.x, opening.y, opening.jaw_drop
     depth = y - opening.upper
     seen = 1 - HIDDEN_BY_ROUNDING * float(smoothstep(0.15, 0.85, opening.rounding))
+    direct = light * seen * enclosed
     row_shade, rise = LOWER_ROW.at(x - centre)
     level = opening.meets_y + drop + 0.020 + (0.03 if opening.press > 0.5 else 0.0)
     edge = level + 0.012 * np.square((x - centre) / 0.2) + rise
     alpha = seen * np.clip((y - edge) * iod_px + 0.5, 0, 1) * smoothstep(1.05, 0.8, across)
     shade = row_shade * (0.60 - 0.30 * across**2) * np.clip(0.30 + depth / 0.20, 0.25, 1)
-    colour = _over(colour, _lit(palette.tooth, light * enclosed * np.maximum(shade, 0), palette), alpha)
+    colour = _over(colour, _lit(palette.tooth, direct * np.maximum(shade, 0), palette), alpha)
 
     if opening.own is None or opening.own_alpha is None:
         row_shade, rise = UPPER_ROW.at(x - centre * 0.3)
@@ -130,11 +131,10 @@ def _teeth(
         shade = row_shade * (1 - 0.74 * smoothstep(0.35, 1.0, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
         # Towards the edge a tooth lets light through and looks a little darker and cooler.
         shade = shade * (1 - 0.10 * smoothstep(0.03, 0.0, edge - y))
-        colour = _over(colour, _lit(palette.tooth, light * enclosed * shade, palette), alpha)
+        colour = _over(colour, _lit(palette.tooth, direct * shade, palette), alpha)
     else:
         shade = (1 - 0.60 * smoothstep(0.45, 1.05, across)) * np.clip(0.66 + depth / 0.10, 0.66, 1)
-        lit = _lit(opening.own, (0.25 + 0.75 * light) * enclosed * shade, palette)
-        colour = _over(colour, lit, opening.own_alpha * seen)
+        colour = _over(colour, _lit(opening.own, direct * shade, palette), opening.own_alpha * seen)
     return colour
 
 

@@ -26,7 +26,7 @@ TOOTH_BRIGHTEST: Final = 1.8
 UPPER_INSIDE: Final = np.array([0.36, 0.36, 0.46], np.float32)
 LOWER_INSIDE: Final = np.array([0.60, 0.60, 0.72], np.float32)
 # Behind the lips so much of the light is what flesh throws back.
-BOUNCE: Final = 0.26
+BOUNCE: Final = 0.33
 CAVITY_PAINT_BGR: Final = np.array([30, 20, 78], np.float32)
 TONGUE_PAINT_BGR: Final = np.array([110, 95, 205], np.float32)
 TOOTH_PAINT_BGR: Final = np.array([238, 244, 248], np.float32)

@@ -44,5 +44,5 @@ def tooth_row(widths: tuple[float, ...], arch: float, rounding: float, gap_shade
     return ToothRow(shade.astype(np.float32), rise.astype(np.float32))
 
 
-UPPER_ROW: Final = tooth_row(UPPER_WIDTHS, arch=0.035, rounding=0.010, gap_shade=0.13)
+UPPER_ROW: Final = tooth_row(UPPER_WIDTHS, arch=0.035, rounding=0.006, gap_shade=0.13)
 LOWER_ROW: Final = tooth_row(LOWER_WIDTHS, arch=0.024, rounding=0.006, gap_shade=0.16)

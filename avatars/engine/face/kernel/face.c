@@ -718,7 +718,7 @@ static void find_mouth(const Avatar *a, const Frame *f, const Memory *m, Mouth *
     o->roll_amount = a->kind != DRAWING ? 0.42f * smooth(0.004f, 0.03f, o->widest) : 0;
     o->roll_sigma = 0.020f;
     o->shown = smooth(0.006f, 0.03f, o->widest);
-    o->light = clampf(0.68f + 0.32f * o->widest / 0.10f, 0.68f, 1) * clampf(0.62f + 0.38f * o->half / 0.30f, 0.6f, 1) *
+    o->light = clampf(0.36f + 0.64f * o->widest / 0.13f, 0.36f, 1) * clampf(0.62f + 0.38f * o->half / 0.30f, 0.6f, 1) *
                (1 - 0.36f * f->rounding);
 }
 
@@ -805,15 +805,16 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
         float tongue_alpha = smooth(-0.02f, 0.055f, below);
         float from_lower = lower[i] - y[i];
         float enclosed = (0.62f + 0.38f * smooth(0, 0.05f, depth)) * (0.65f + 0.35f * smooth(0, 0.04f, from_lower));
+        float direct = light * seen * enclosed;
         float low_alpha = 0, low_light = 0, under = 1, up_alpha = 0, up_light = 0;
         if (has_teeth) {
             float bow = from_centre / 0.2f;
             float low_edge = a->meets_y + drop + 0.020f + press + 0.012f * bow * bow + low_rise[i];
             low_alpha = seen * clampf((y[i] - low_edge) * a->iod_px + 0.5f, 0, 1) * smooth(1.05f, 0.8f, across);
-            low_light = fmaxf(low_shade[i] * (0.60f - 0.30f * across2) * clampf(0.30f + depth / 0.20f, 0.25f, 1), 0) * light * enclosed;
+            low_light = fmaxf(low_shade[i] * (0.60f - 0.30f * across2) * clampf(0.30f + depth / 0.20f, 0.25f, 1), 0) * direct;
         }
         if (has_own) {
-            up_light = (1 - 0.60f * smooth(0.45f, 1.05f, across)) * clampf(0.66f + depth / 0.10f, 0.66f, 1) * (0.25f + 0.75f * light) * enclosed;
+            up_light = (1 - 0.60f * smooth(0.45f, 1.05f, across)) * clampf(0.66f + depth / 0.10f, 0.66f, 1) * direct;
             up_alpha = own_alpha[i] * seen;
         } else if (has_teeth) {
             float edge = a->meets_y + a->upper_edge - up_rise[i], past = y[i] - edge;
@@ -822,7 +823,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             up_alpha = seen * clampf(-past * a->iod_px + 0.5f, 0, 1) *
                        smooth(edge - a->upper_height - 0.01f, edge - a->upper_height + 0.01f, y[i]) * smooth(1.12f, 0.92f, across);
             up_light = up_shade[i] * (1 - 0.74f * smooth(0.35f, 1, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
-                       (1 - 0.10f * smooth(0.03f, 0, -past)) * light * enclosed;
+                       (1 - 0.10f * smooth(0.03f, 0, -past)) * direct;
         }
         float rim = 1 - 0.6f * smooth(0.6f, 1, across);
         float lip_up = 0.85f * rim * smooth(1.1f * band, 0.15f * band, depth);
