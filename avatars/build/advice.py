@@ -24,7 +24,10 @@ SEAM_RATIO: Final = 1.5
 LIPS_PARTED_IOD: Final = 0.025
 MOUTH_OPEN_IOD: Final = 0.10
 TEETH_SHOW_IOD: Final = 0.05
-EYES_HALF_CLOSED: Final = 0.55
+EYES_CLOSED: Final = 0.15
+EYES_HALF_CLOSED: Final = 0.17
+EYE_CLOSED: Final = 0.08
+"""How far lids are apart, in widths of the eye: mean of both eyes, and one alone."""
 
 DARK_GREY: Final = 60.0
 DIM_GREY: Final = 85.0
@@ -225,10 +228,34 @@ _GROUPS: Final[tuple[tuple[_Rule, ...], ...]] = (
     ),
     (
         _Rule(
+            "dark_glasses",
+            Tone.BETTER,
+            ("dark_glasses",),
+            lambda hidden: hidden,
+            "Dark glasses hide the eyes, which are held still.",
+            "Without them the avatar looks at people and blinks.",
+        ),
+        _Rule(
+            "one_eye_closed",
+            Tone.BETTER,
+            ("lids_apart",),
+            lambda apart: min(apart) < EYE_CLOSED <= EYES_CLOSED <= max(apart),
+            "One eye is closed, and stays so.",
+            "With both open the avatar looks awake, and its blinks can be seen.",
+        ),
+        _Rule(
+            "eyes_closed",
+            Tone.BETTER,
+            ("lids_apart",),
+            lambda apart: sum(apart) / 2 < EYES_CLOSED,
+            "The eyes are closed, and stay so.",
+            "With open eyes the avatar looks at people, and its blinks can be seen.",
+        ),
+        _Rule(
             "eyes_half_closed",
             Tone.BETTER,
-            ("eyes_closed",),
-            lambda closed: closed > EYES_HALF_CLOSED,
+            ("lids_apart",),
+            lambda apart: sum(apart) / 2 < EYES_HALF_CLOSED,
             "The eyes are half closed.",
             "With open eyes the avatar looks awake, and its blinks can be seen.",
         ),
@@ -355,7 +382,7 @@ def advise(measures: Measured, kind: Kind, warnings: Iterable[str] = ()) -> tupl
     """
     known = {**measures, "measurable": measures.get("closure_m_iod") is not None}
     if kind is not Kind.PHOTO:
-        known["teeth"] = None
+        known |= {"teeth": None, "dark_glasses": None}
     made = [Remark(FOUND, Tone.BETTER, sentence) for sentence in warnings]
     for group in _GROUPS:
         spoken = (rule.remark(known) for rule in group)

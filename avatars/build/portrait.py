@@ -79,8 +79,11 @@ def draft_portrait(
     else:
         faces = Perception.shared().faces(opened.picture)
         points = None if faces else _guessed(opened, findings)
-    landmarks = _chosen(opened, faces, findings) if points is None else _fitted(opened, points)
-    kind = kind or kind_of(opened.picture, landmarks, marked=points is not None)
+    if points is None:
+        landmarks, kind = _chosen(opened, faces, kind, findings)
+    else:
+        landmarks = _fitted(opened, points)
+        kind = kind or kind_of(opened.picture, landmarks, marked=True)
     begin(Stage.CROP)
     picture_size = (opened.picture.shape[1], opened.picture.shape[0])
     frame = frame_around(landmarks, picture_size, size)
@@ -110,7 +113,7 @@ def draft_portrait(
         "outside_share": round(outside, 3),
     }
     return Drafted(
-        portrait=Portrait(picture, landmarks, matte, plate, kind),
+        portrait=Portrait(picture, landmarks, matte, plate, kind, blink_limit=_blink_limit(kind, findings)),
         findings=findings,
         faces_found=len(faces),
         source_kind=_source_kind(kind, marked),
@@ -141,12 +144,15 @@ def _around_figure(
     return frame if frame.height > closest.height else closest
 
 
-def _chosen(opened: Source, faces: list[Face], findings: Findings) -> NDArray[np.float32]:
-    """Return the mesh of the face to animate. Raises `BuildRefused`."""
+def _chosen(
+    opened: Source, faces: list[Face], kind: Kind | None, findings: Findings
+) -> tuple[NDArray[np.float32], Kind]:
+    """Return the mesh of the face to animate, and its kind where none was asked for. Raises `BuildRefused`."""
     face = chosen_face(faces, findings)
-    inspect_face(opened.picture, face, opened.scale, findings)
+    kind = kind or kind_of(opened.picture, face.landmarks, marked=False)
+    inspect_face(opened.picture, face, opened.scale, kind, findings)
     findings.measures["points"] = FacePoints.of(face.landmarks).scaled(1 / opened.scale).to_json()
-    return face.landmarks
+    return face.landmarks, kind
 
 
 def _guessed(opened: Source, findings: Findings) -> FacePoints | None:
@@ -177,6 +183,11 @@ def _refined(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], *, by_h
         return landmarks
     again = Perception.shared().refine(picture, landmarks)
     return landmarks if again is None else again.landmarks
+
+
+def _blink_limit(kind: Kind, findings: Findings) -> float:
+    """Return how far the lids may close: over dark glasses none are drawn. Drawn eyes may be as dark."""
+    return 0.0 if kind is Kind.PHOTO and findings.measures.get("dark_glasses") else 1.0
 
 
 def _source_kind(kind: Kind, points: FacePoints | None) -> SourceKind:

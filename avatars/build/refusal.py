@@ -28,6 +28,7 @@ CODES = (
     "bad_points",
     "bad_teeth",
     "face_too_small",
+    "face_cut_off",
     "profile",
     "no_steady_face",
     "cuts",

@@ -9,7 +9,7 @@ from avatars.engine.portrait import Kind
 
 GOOD: dict[str, Any] = {
     **{"closure_m_iod": 0.005, "opening_a_iod": 0.13, "trial_rmse_iod": 0.02, "round_width": 0.85, "identity_a": 0.95},
-    **{"teeth": "drawn", "opening_iod": 0.004, "eyes_closed": 0.1, "brightness": 130.0, "side_light": 1.1},
+    **{"teeth": "drawn", "opening_iod": 0.004, "lids_apart": [0.3, 0.3], "brightness": 130.0, "side_light": 1.1},
     **{"face_height_px": 300.0, "sharpness": 2.0, "pose_deg": [2.0, 5.0, -1.0]},
 }
 # Of each rule: what has to be otherwise for it to hold, and a little less, for which it does not.
@@ -32,7 +32,10 @@ EDGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mouth_open": ({"opening_iod": 0.101}, {"opening_iod": 0.1}),
     "lips_parted": ({"opening_iod": 0.026}, {"opening_iod": 0.025}),
     "lips_closed": ({"opening_iod": 0.025}, {"opening_iod": 0.026}),
-    "eyes_half_closed": ({"eyes_closed": 0.56}, {"eyes_closed": 0.55}),
+    "dark_glasses": ({"dark_glasses": True}, {"dark_glasses": False}),
+    "one_eye_closed": ({"lids_apart": [0.15, 0.07]}, {"lids_apart": [0.15, 0.08]}),
+    "eyes_closed": ({"lids_apart": [0.09, 0.20]}, {"lids_apart": [0.10, 0.20]}),
+    "eyes_half_closed": ({"lids_apart": [0.15, 0.18]}, {"lids_apart": [0.17, 0.18]}),
     "dark": ({"brightness": 59.0}, {"brightness": 60.0}),
     "dim": ({"brightness": 84.0}, {"brightness": 85.0}),
     "bright": ({"brightness": 206.0}, {"brightness": 205.0}),

@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from avatars.build import BuildRefused, FacePoints, build_avatar
 from avatars.build.decode import FILE_BYTES_MAX, decode
-from avatars.build.inspection import Findings, inspect_face
+from avatars.build.inspection import Findings, inspect_face, mouth_covered
+from avatars.build.portrait import draft_portrait
 from avatars.build.refusal import CODES
-from avatars.engine.perception import Perception, Pose
+from avatars.engine.face.frame import INNER_UPPER
+from avatars.engine.perception import Face, Perception, Pose
+from avatars.engine.portrait import Kind
 from tests.material import ASTRONAUT, MONA_LISA, RACCOON
 
 
@@ -143,23 +147,78 @@ def test_a_profile_is_refused(yaw_deg: float, passes: bool) -> None:
     (face,) = Perception.shared().faces(picture)
     turned = replace(face, pose_deg=Pose(yaw_deg, face.pose_deg.pitch, face.pose_deg.roll))
     if passes:
-        inspect_face(picture, turned, 1.0, Findings())
+        inspect_face(picture, turned, 1.0, Kind.PHOTO, Findings())
         return
     with pytest.raises(BuildRefused, match=r"turned \d\d degrees aside") as refusal:
-        inspect_face(picture, turned, 1.0, Findings())
+        inspect_face(picture, turned, 1.0, Kind.PHOTO, Findings())
     assert refusal.value.code == "profile"
 
 
-def test_a_covered_mouth_is_refused(tmp_path: Path) -> None:
+def found() -> tuple[NDArray[np.uint8], Face]:
     picture = np.asarray(cv2.imread(str(ASTRONAUT)), np.uint8)
     (face,) = Perception.shared().faces(picture)
+    return picture, face
+
+
+def test_a_covered_mouth_is_refused() -> None:
+    picture, face = found()
     mask = cv2.convexHull(face.landmarks[[93, 323, 152, 172, 397, 4, 205, 425], :2].round().astype(np.int32))
     covered = picture.copy()
     cv2.fillConvexPoly(covered, mask, (200, 120, 40))
-    inspect_face(picture, face, 1.0, Findings())
+    inspect_face(picture, face, 1.0, Kind.PHOTO, Findings())
     with pytest.raises(BuildRefused, match="mouth is covered") as refusal:
-        inspect_face(covered, face, 1.0, Findings())
+        inspect_face(covered, face, 1.0, Kind.PHOTO, Findings())
     assert refusal.value.code == "mouth_covered"
+
+
+def test_half_a_mouth_behind_a_hand_is_refused_in_photos() -> None:
+    """The hand is as pale as the face, and the picture may be grey: what is missing is the line between the lips."""
+    picture, face = found()
+    middle, corner = face.landmarks[[13, 308], :2]
+    hand = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    reach = round(0.9 * float(corner[0] - middle[0]))
+    cv2.circle(hand, (round(float(corner[0])), round(float(corner[1]))), reach, (170, 170, 170), -1, cv2.LINE_AA)
+    inspect_face(hand, face, 1.0, Kind.DRAWING, Findings())
+    with pytest.raises(BuildRefused, match="mouth is covered"):
+        inspect_face(hand, face, 1.0, Kind.PHOTO, Findings())
+
+
+def test_a_beard_covers_no_mouth() -> None:
+    """All of the lower face, lips too, is in one colour that is not the skin's; but the lips part in it."""
+    picture, face = found()
+    hull = cv2.convexHull(face.landmarks[[93, 323, 152, 172, 397, 2, 205, 425], :2].round().astype(np.int32))
+    bearded = picture.copy()
+    cv2.fillConvexPoly(bearded, hull, (15, 50, 120))
+    assert mouth_covered(bearded, face.landmarks)
+    lips = face.landmarks[list(INNER_UPPER), :2].round().astype(np.int32)
+    cv2.polylines(bearded, [lips], False, (5, 12, 22), 3, cv2.LINE_AA)
+    assert not mouth_covered(bearded, face.landmarks)
+
+
+@pytest.mark.parametrize("side", ["left", "top"])
+def test_half_a_face_at_the_edge_is_refused(side: str) -> None:
+    picture, face = found()
+    x, y = face.landmarks[168, :2].round().astype(int)
+    half = picture[:, x:] if side == "left" else picture[y:]
+    moved = face.landmarks - np.array([[x, 0, 0] if side == "left" else [0, y, 0]], np.float32)
+    with pytest.raises(BuildRefused, match="beyond the picture's edge") as cut_off:
+        inspect_face(half, replace(face, landmarks=moved), 1.0, Kind.PHOTO, Findings())
+    assert cut_off.value.code == "face_cut_off"
+
+
+def test_eyes_behind_dark_glasses_are_held_still(tmp_path: Path) -> None:
+    picture, face = found()
+    for eye in ((33, 133, 105, 118), (362, 263, 334, 347)):
+        left, right, top, bottom = face.landmarks[list(eye), :2]
+        lens = (
+            (round(float(left[0])) - 4, round(float(top[1]))),
+            (round(float(right[0])) + 4, round(float(bottom[1])) + 4),
+        )
+        cv2.rectangle(picture, *lens, (16, 16, 20), -1)
+    drafted = draft_portrait(written(tmp_path / "dark.png", picture))
+    assert drafted.findings.measures["dark_glasses"] is True
+    assert drafted.portrait.blink_limit == 0
+    assert draft_portrait(ASTRONAUT).portrait.blink_limit == 1
 
 
 GOOD = {
