@@ -15,8 +15,11 @@ from avatars.engine.perception import eye_distance_px
 
 SHORTEST_S: Final = 1.5
 LONGEST_S: Final = 10.0
-# How long before its end the loop begins to turn into what came before its beginning.
+# How long before its end the loop begins to turn into what came before its beginning; longer where that is farther away,
+# so that who sits still does not lurch.
 MEETING_S: Final = 0.4
+LONGEST_MEETING_S: Final = 1.2
+MEETING_SHARE_MAX: Final = 0.3
 YAW_MAX_DEG: Final = 25.0
 ROLL_MAX_DEG: Final = 36.0
 PITCH_RANGE_DEG: Final = 15.0
@@ -80,14 +83,15 @@ def choose_stretch(track: Track, rate_hz: float, picture_size: tuple[int, int], 
     features, unquiet = _features(track), _unquiet(track)
     meeting = max(2, round(MEETING_S * rate_hz))
     shortest = round(SHORTEST_S * rate_hz)
-    best, best_cost = None, np.inf
+    best, best_cost, longest = None, np.inf, meeting
     for run in _runs(track, usable):
         start, stop = run.start + meeting, run.stop
         if stop - start < shortest:
             continue
         frame = frame_around(np.median(track.landmarks[run], axis=0), picture_size, size)
         thumbs = _cropped(track.thumbs[run], frame, picture_size[0])
-        step = max(0.4, float(np.median(np.abs(np.diff(thumbs.astype(np.int16), axis=0)).mean(axis=(1, 2)))))
+        usual = float(np.median(np.abs(np.diff(thumbs.astype(np.int16), axis=0)).mean(axis=(1, 2))))
+        step = max(0.4, usual)
         # A picture that its own film changes as a whole, at each key frame of some cameras, is no place for a join.
         usual_step = max(0.05, float(np.median(track.steps[run])))
         sums = [np.concatenate([[0], np.cumsum(unquiet[run])])]
@@ -111,10 +115,13 @@ def choose_stretch(track: Track, rate_hz: float, picture_size: tuple[int, int], 
             at = int(cost.argmin())
             if cost[at] < best_cost:
                 best_cost = float(cost[at])
-                best = run.start + int(first[at]), run.start + int(last[at]), run
+                best = run.start + int(first[at]), run.start + int(last[at])
+                most = min(LONGEST_MEETING_S * rate_hz, MEETING_SHARE_MAX * length, first[at])
+                longest = int(np.clip(pixels[at] / max(0.1, usual), meeting, max(meeting, most)))
     if best is None:
         raise _refusal(track, usable)
-    first, last, run = best
+    first, last = best
+    meeting = longest
     closed = _closed(track, usable, (first, last), features)
     reference = closed
     if not first <= closed < last - meeting:

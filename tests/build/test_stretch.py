@@ -73,3 +73,17 @@ def test_a_little_talking_is_better_than_to_repeat_every_three_seconds() -> None
     opening[137:] = np.where(np.arange(COUNT - 137) // 5 % 2, 0.01, 0.25)
     stretch = chosen(track_of(marks, opening))
     assert stretch.last - stretch.first >= 4 * RATE_HZ
+
+
+def test_the_farther_apart_its_ends_are_the_longer_a_loop_turns() -> None:
+    """Who has moved on in 5 seconds of waiting does not come back at once."""
+    marks, _ = still_face()
+    opening = np.full(COUNT, 0.005)
+    opening[:50] = opening[200:] = 0.2
+    track = track_of(marks, opening)
+    near = chosen(track)
+    track.thumbs[:] = (np.arange(COUNT) // 35)[:, None, None]
+    far = chosen(track)
+    assert near.meeting == 10
+    assert 15 <= far.meeting <= 30
+    assert far.first >= far.meeting
