@@ -24,6 +24,9 @@ BROWS: Final = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
 INNER_BROWS: Final = (55, 285)
 FROWN_INWARDS_IOD: Final = 0.022
 FROWN_DOWN_IOD: Final = 0.018
+# Where there are glasses, brows are moved by their upper edge: so far above, and so much less of what is below that.
+ABOVE_GLASSES_IOD: Final = 0.06
+BELOW_BROW_WITH_GLASSES: Final = 0.35
 LOWER_LIDS: Final = ((144, 145, 153), (380, 374, 373))
 # The cheek is highest so far below the lower lid; of its way up the lid itself goes a third, the pupil next to nothing.
 CHEEK_BELOW_LID_IOD: Final = 0.13
@@ -31,9 +34,12 @@ CHEEKS_IOD: Final = 0.034
 
 
 class HeadFields:
-    """Displacement per unit of each head control over the frame's grid, pixels."""
+    """Displacement per unit of each head control over the frame's grid, pixels.
 
-    def __init__(self, landmarks: Array, frame: FaceFrame, nodes: Array) -> None:
+    glasses: how surely the face wears them, 0..1. Brows then move without what is close below them.
+    """
+
+    def __init__(self, landmarks: Array, frame: FaceFrame, nodes: Array, glasses: float = 0.0) -> None:
         local = frame.to_face(nodes)
         x, y = local[..., 0], local[..., 1]
         chin = float(frame.to_face(landmarks[CHIN : CHIN + 1, :2])[0, 1])
@@ -50,17 +56,19 @@ class HeadFields:
         def along(dx: Array, dy: Array) -> Array:
             return frame.vectors(np.stack([dx, dy], axis=-1))
 
-        brow = nothing.copy()
+        brow, below_brow = nothing.copy(), 1 - glasses * (1 - BELOW_BROW_WITH_GLASSES)
         for ids in BROWS:
             centre = frame.to_face(landmarks[list(ids), :2]).mean(axis=0)
-            brow += bell(x - centre[0], 0.34) * bell(y - centre[1], 0.15)
+            height = y - centre[1] + glasses * ABOVE_GLASSES_IOD
+            brow += bell(x - centre[0], 0.34) * bell(np.where(height > 0, height / below_brow, height), 0.15)
         cheeks = nothing.copy()
         for lid_ids in LOWER_LIDS:
             lid = frame.to_face(landmarks[list(lid_ids), :2]).mean(axis=0)
             cheeks += CHEEKS_IOD * bell(x - lid[0], 0.28) * bell(y - lid[1] - CHEEK_BELOW_LID_IOD, CHEEK_BELOW_LID_IOD)
         frown_x, frown_y = nothing.copy(), nothing.copy()
         for inner in frame.to_face(landmarks[list(INNER_BROWS), :2]):
-            near = bell(x - inner[0], 0.16) * bell(y - inner[1], 0.11)
+            height = y - inner[1] + glasses * ABOVE_GLASSES_IOD
+            near = bell(x - inner[0], 0.16) * bell(np.where(height > 0, height / below_brow, height), 0.11)
             frown_x -= FROWN_INWARDS_IOD * np.sign(inner[0]) * near
             frown_y += FROWN_DOWN_IOD * near
         body = smoothstep(chin + 0.1, chin + 0.7, y)

@@ -11,6 +11,7 @@ from avatars.engine.controls import Control, Controls
 from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, Eye, EyeIds, find_eye
 from avatars.engine.face.fields import STEP_PX, MouthFields, build_fields, grid_nodes
 from avatars.engine.face.frame import FaceFrame
+from avatars.engine.face.glasses import glasses
 from avatars.engine.face.head import HeadFields
 from avatars.engine.face.healing import healed
 from avatars.engine.face.lids import lid_skin
@@ -80,7 +81,9 @@ class Rig:
             palette=palette,
             nodes=nodes,
             fields=fields,
-            head=HeadFields(portrait.landmarks, frame, nodes),
+            head=HeadFields(
+                portrait.landmarks, frame, nodes, glasses(portrait.picture, portrait.landmarks, frame) if photo else 0.0
+            ),
             eyes=(_eye(portrait, LEFT_EYE, skin), _eye(portrait, RIGHT_EYE, skin)),
             shading=shading_maps(portrait.landmarks, frame, mouth, fields, (width, height)) if photo else None,
             own_teeth=None if teeth is None else teeth[..., 3].astype(np.float32) / np.float32(255),
