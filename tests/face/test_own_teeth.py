@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avatars.engine.face import Rig
+from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.frame import FaceFrame
+from avatars.engine.face.i420 import NO_COLOUR
+from avatars.engine.face.kernel import KernelRenderer, available
 from avatars.engine.face.mouthline import COLUMNS, MouthLine
 from avatars.engine.face.own_teeth import LIGHT, OwnTeeth, find_teeth
 from avatars.engine.face.palette import LUMA_BGR, Palette
 from avatars.engine.face.rig import TEETH_END_IOD
 from avatars.engine.face.weights import RELAX, WEIGHT_COUNT
-from tests.material import MONA_LISA
-from tests.portraits import ASTRONAUT, rig_of
+from tests.face.test_renderer import AA, MM
+from tests.portraits import ASTRONAUT, MONA_LISA, rig_of
 
 SIDE, IOD_PX, HALF_WIDTH = 240, 100, 0.40
 SKIN, LIP, TOOTH, DARK = (150, 170, 210), (110, 110, 180), (200, 212, 220), (22, 20, 40)
@@ -125,11 +127,30 @@ def test_relaxed_lips_hang_over_teeth_as_they_do_at_rest() -> None:
     assert low - 0.02 < end - float(upper[len(upper) // 2, 1]) < high + 0.02
 
 
+def grey_rig(source: Path) -> Rig:
+    """The rig of a picture without its colours."""
+    portrait = rig_of(source).portrait
+    picture, plate = (
+        np.asarray(cv2.cvtColor(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
+        for part in (portrait.picture, portrait.plate)
+    )
+    return Rig.from_portrait(replace(portrait, picture=picture, plate=plate))
+
+
+@pytest.mark.parametrize(
+    "kind", [FaceRenderer, pytest.param(KernelRenderer, marks=pytest.mark.skipif(not available(), reason="no kernel"))]
+)
+def test_no_frame_of_a_grey_picture_has_colour(kind: type[FaceRenderer] | type[KernelRenderer]) -> None:
+    """Neither has the line between closed lips nor the shade of skin, which are reddish elsewhere."""
+    for source in (ASTRONAUT, MONA_LISA):
+        renderer = kind(grey_rig(source))
+        for frame in (AA, MM):
+            assert (renderer.render(frame)[renderer.height :] == NO_COLOUR).all()
+
+
 @pytest.mark.parametrize("source", [ASTRONAUT, MONA_LISA])
 def test_a_grey_picture_is_grey_behind_its_lips(source: Path) -> None:
-    portrait = rig_of(source).portrait
-    grey = cv2.cvtColor(cv2.cvtColor(portrait.picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    palette = Rig.from_portrait(replace(portrait, picture=np.asarray(grey, np.uint8))).palette
+    palette = grey_rig(source).palette
     for part in (palette.tooth, palette.cavity, palette.tongue, palette.upper_inside, palette.lower_inside):
         assert np.ptp(part) <= 0.02 * part.max()
 

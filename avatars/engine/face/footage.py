@@ -15,7 +15,7 @@ from avatars.engine.controls import CONTROL_COUNT, Controls, clipped
 from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.healing import heal
-from avatars.engine.face.i420 import Picture, bgr_of, i420_of, planes
+from avatars.engine.face.i420 import NO_COLOUR, Picture, bgr_of, i420_of, planes
 from avatars.engine.face.interior import Opening
 from avatars.engine.face.painter import MouthPainter
 from avatars.engine.face.palette import LUMA_BGR
@@ -76,6 +76,8 @@ class FootageRenderer(FaceRenderer):
         self._turn = (self._turn + 1) % len(self._out)
         np.copyto(out, shown.picture)
         self._speak(out, shown, clipped(controls) * np.float32(shown.lips))
+        if self.rig.is_grey:
+            out[self.height :] = NO_COLOUR
         return out
 
     def _speak(self, out: Picture, shown: Shown, controls: Controls) -> None:

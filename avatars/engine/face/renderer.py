@@ -13,7 +13,7 @@ from avatars.engine.controls import CONTROL_COUNT, Control, Controls, clipped
 from avatars.engine.face.falloff import sigmoid, smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.healing import heal
-from avatars.engine.face.i420 import i420_of
+from avatars.engine.face.i420 import NO_COLOUR, i420_of
 from avatars.engine.face.interior import Opening, draw_interior
 from avatars.engine.face.projector import Projector
 from avatars.engine.face.rig import Rig
@@ -74,7 +74,10 @@ class FaceRenderer:
         picture = self.draw(clipped(controls))
         out = self._out[self._turn]
         self._turn = (self._turn + 1) % ROTATION
-        return i420_of(picture, out)
+        i420_of(picture, out)
+        if self.rig.is_grey:
+            out[self.height :] = NO_COLOUR
+        return out
 
     def draw(self, controls: Controls) -> Picture:
         """One frame of controls within their ranges to BGR; valid until the next call."""

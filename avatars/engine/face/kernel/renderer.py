@@ -15,7 +15,7 @@ from avatars.engine.controls import CONTROL_COUNT, Control, Controls, clipped
 from avatars.engine.face.eyes import Eye
 from avatars.engine.face.fields import STEP_PX
 from avatars.engine.face.head import head_weights
-from avatars.engine.face.i420 import i420_of, linear_yuv, planes
+from avatars.engine.face.i420 import NO_COLOUR, i420_of, linear_yuv, planes
 from avatars.engine.face.interior import HIDDEN_BY_ROUNDING
 from avatars.engine.face.kernel.library import (
     ANIMAL,
@@ -99,6 +99,8 @@ class KernelRenderer:
         out = self._out[self._turn]
         self._turn = (self._turn + 1) % ROTATION
         self._draw(byref(self._plan.struct), byref(self._session), byref(self._frame), out.ctypes.data)
+        if self.rig.is_grey:
+            out[self.height :] = NO_COLOUR
         return out
 
     def _describe(self, controls: Controls) -> None:
