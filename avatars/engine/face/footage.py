@@ -20,7 +20,7 @@ from avatars.engine.face.interior import Opening
 from avatars.engine.face.painter import MouthPainter
 from avatars.engine.face.palette import LUMA_BGR
 from avatars.engine.face.projector import Projector, Shown
-from avatars.engine.face.renderer import MOUTH_MARGIN_IOD, ROTATION, FaceRenderer
+from avatars.engine.face.renderer import ROTATION, FaceRenderer
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.sampling import sample
 from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
@@ -167,7 +167,7 @@ class FootageRenderer(FaceRenderer):
         rig = self.rig
         upper, lower = rig.fields.contours(weights)
         seen = pose.forward(rig.frame.to_pixels(np.concatenate([upper, lower]))) - origin
-        margin = MOUTH_MARGIN_IOD * rig.frame.iod_px * pose.scale + 2
+        margin = self._mouth_margin * rig.frame.iod_px * pose.scale + 2
         low = np.clip((seen.min(axis=0) - margin).astype(int), 0, [shape[1] - 1, shape[0] - 1])
         high = np.clip((seen.max(axis=0) + margin).astype(int) + 1, low + 1, [shape[1], shape[0]])
         band, self._columns = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))

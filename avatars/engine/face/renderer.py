@@ -23,13 +23,17 @@ from avatars.engine.face.weights import RELAX, jaw_drop, shape_weights
 from avatars.engine.portrait import Kind
 
 ROTATION: Final = 3
-MOUTH_MARGIN_IOD: Final = 0.08
+# The mouth's box reaches so far beyond its lips, to the sides and up and down: further where corners are healed.
+MOUTH_MARGIN_IOD: Final = (0.08, 0.08)
+HEALED_MARGIN_IOD: Final = (0.20, 0.15)
 CONTACT_SIGMA_IOD: Final = 0.0045
 DRAWN_LINE_IOD: Final = 0.011
 DRAWN_LINE_SHADE: Final = np.float32(0.4)
 # Fitted to a polygon blurred by a Gaussian: how soft the edge of the opening is, in pixels.
 EDGE_SOFTNESS: Final = 2.75
 EDGE_BIAS: Final = 0.7
+# Over so much of the mouth's width, from each corner, what is behind the lips comes into sight.
+OPENING_FADE: Final = 0.10
 # The shade where the lips roll in, as wide as a Gaussian of so many IOD.
 ROLL_SIGMA_IOD: Final = 0.020
 # Steepness of the logistic curve that follows a Gaussian's integral.
@@ -165,7 +169,7 @@ class FaceRenderer:
         upper, lower = rig.fields.contours(weights)
         origin = self._identity[rig.fields.row * STEP_PX, rig.fields.column * STEP_PX]
         pixels = self._posed(np.concatenate([upper, lower]), head_map)
-        margin = MOUTH_MARGIN_IOD * rig.frame.iod_px + 2
+        margin = self._mouth_margin * rig.frame.iod_px + 2
         low = np.maximum((pixels.min(axis=0) - origin - margin).astype(int), 0)
         high = np.minimum((pixels.max(axis=0) - origin + margin).astype(int) + 1, np.array(head_map.shape[1::-1]))
         band = slice(int(low[1]), int(high[1]))
@@ -183,6 +187,11 @@ class FaceRenderer:
         self._before_mouth = head_map[band, self._columns].copy()
         seam = (self._upper + self._lower) / 2
         return np.clip((y - seam) * rig.frame.iod_px + 0.5, 0, 1).astype(np.float32), band
+
+    @property
+    def _mouth_margin(self) -> Array:
+        """How far the mouth's box reaches beyond the moved lips, x and y, IOD."""
+        return np.array(MOUTH_MARGIN_IOD if self.rig.healed is None else HEALED_MARGIN_IOD, np.float32)
 
     def _posed(self, points: Array, head_map: Array) -> Array:
         """Pixels (n, 2) where points of the face (n, 2) are seen once the head has moved.
@@ -227,7 +236,11 @@ class FaceRenderer:
         picture = target.astype(np.float32)
         sharpness = iod / (1 + EDGE_SOFTNESS * max(0.6, 0.007 * iod))
         within = np.clip((y - upper) * sharpness + EDGE_BIAS, 0, 1) * np.clip((lower - y) * sharpness + EDGE_BIAS, 0, 1)
-        within *= smoothstep(0.0, 0.012, gap)
+        low, high = self._corners
+        along = (x - low) / (high - low)
+        within *= (
+            smoothstep(0.0, 0.012, gap) * smoothstep(0, OPENING_FADE, along) * smoothstep(1, 1 - OPENING_FADE, along)
+        )
         if widest > 0.005:
             if rig.portrait.kind is not Kind.DRAWING:
                 steepness = GAUSSIAN_STEEPNESS / ROLL_SIGMA_IOD

@@ -38,6 +38,8 @@
 #define U_OF_B 0.5772f
 #define V_OF_R 0.7295f
 #define WHITE_Y 219.0f
+/* Over so much of the mouth's width, from each corner, what is behind the lips comes into sight. */
+#define OPENING_FADE 0.10f
 
 /* The rows that a loop reads and writes are never the same memory. */
 #if defined(__clang__)
@@ -688,10 +690,11 @@ static void find_mouth(const Avatar *a, const Frame *f, const Memory *m, Mouth *
             top = fminf(top, p.y), bottom = fmaxf(bottom, p.y);
         }
     }
-    float margin = 0.08f * a->iod_px * (f->is_posed ? f->pose_scale : 1) + 2;
+    float iod = a->iod_px * (f->is_posed ? f->pose_scale : 1);
+    float sideways = (a->healed[0] ? 0.20f : 0.08f) * iod + 2, margin = (a->healed[0] ? 0.15f : 0.08f) * iod + 2;
     /* Whole cells to the sides and even rows, so that luma, chroma and the runs beside the mouth share their borders. */
-    o->left = ((int)fmaxf(left - margin, 0) + HALF) / CELL * CELL - HALF;
-    o->right = ((int)clampf(right + margin, 0, a->width - 1) + HALF) / CELL * CELL + HALF;
+    o->left = ((int)fmaxf(left - sideways, 0) + HALF) / CELL * CELL - HALF;
+    o->right = ((int)clampf(right + sideways, 0, a->width - 1) + HALF) / CELL * CELL + HALF;
     o->top = (int)fmaxf(top - margin, 0) & ~1;
     o->bottom = ((int)clampf(bottom + margin, 0, a->height - 1) + 2) & ~1;
     if (o->bottom > a->height) o->bottom = a->height;
@@ -1070,7 +1073,8 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
         float any = 0;
         INDEPENDENT
         for (int i = 0; i < n; i++) {
-            float parted = smooth(0, 0.012f, lower[i] - upper[i]);
+            float along = (x[i] - o->low) / (o->high - o->low);
+            float parted = smooth(0, 0.012f, lower[i] - upper[i]) * smooth(0, OPENING_FADE, along) * smooth(1, 1 - OPENING_FADE, along);
             within[i] = clampf((y[i] - upper[i]) * o->sharpness + 0.7f, 0, 1) * clampf((lower[i] - y[i]) * o->sharpness + 0.7f, 0, 1) *
                         parted;
             any = fmaxf(any, within[i]);
