@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from avatars.build.preview import small
 from avatars.engine.controls import CONTROL_COUNT, MOUTH, RANGES, Control, rest
 from avatars.engine.face import FaceRenderer, Rig, renderer_of
+from avatars.engine.face.i420 import bgr_of
 from avatars.engine.face.kernel import KernelRenderer, available
 from avatars.engine.face.kernel.compile import SOURCE, find_compiler, flags
+from avatars.engine.face.weights import shape_weights
 from avatars.engine.motion import Activity, Motion
 from avatars.engine.portrait import Kind, Portrait
 from tests.face.test_renderer import AA, MM, controls
@@ -135,6 +137,26 @@ def test_no_edge_shows_beside_the_mouth_of_a_tilted_head(shape: np.ndarray, degr
     truth, drawn = (r.render(shape)[: rig.portrait.height] for r in (FaceRenderer(rig), KernelRenderer(rig)))
     blocks = cv2.resize(cv2.absdiff(truth, drawn), size, interpolation=cv2.INTER_AREA)
     assert int(blocks.max()) <= LARGEST_BLOCK_DIFFERENCE
+
+
+@pytest.mark.parametrize("renderer", [FaceRenderer, KernelRenderer])
+def test_no_lip_is_made_of_the_other(renderer: type[FaceRenderer] | type[KernelRenderer]) -> None:
+    """Between the ends of the opening and the corners of the mouth a light fleck was seen: skin from above the upper lip."""
+    portrait, frame = rig_of(MONA_LISA).portrait, rig_of(MONA_LISA).frame
+    rows, columns = np.mgrid[: portrait.height, : portrait.width].astype(np.float32)
+    local = frame.to_face(np.stack([columns, rows], axis=-1))
+    mouth = rig_of(MONA_LISA).mouth
+    picture = np.full_like(portrait.picture, (0, 0, 160))
+    picture[local[..., 1] < mouth.seam(local[..., 0])] = (0, 160, 0)
+    rig = replace(rig_of(MONA_LISA), portrait=replace(portrait, picture=picture))
+    shout = controls(JAW=1.2, UPPER_LIP=0.5, LOWER_LIP=0.4)
+    drawn = bgr_of(renderer(rig).render(shout)).astype(int)
+    upper, lower = rig.fields.contours(shape_weights(shout, Kind.PHOTO, rig.mouth))
+    below = (local[..., 1] - np.interp(local[..., 0], upper[:, 0], (upper[:, 1] + lower[:, 1]) / 2)) * frame.iod_px
+    beside = np.abs(local[..., 0]) < upper[-1, 0]
+    green = drawn[..., 1] - drawn[..., 2]
+    assert green[beside & (below > 1.5)].max() < 70
+    assert green[beside & (below < -1.5)].min() > -70
 
 
 def test_it_keeps_to_the_truth_through_a_performance(rig: Rig) -> None:

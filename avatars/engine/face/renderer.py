@@ -146,6 +146,7 @@ class FaceRenderer:
         upper_map[band.stop :] = lower_map[band.stop :]
         upper_map[band] = upper_map[band] + (lower_map[band] - upper_map[band]) * mask[..., None]
         cv2.add(upper_map, self._identity[pixels], dst=target)
+        self._keep_to_own_lip(target, mask)
         if rig.shading is None:
             return None
         mix = shading_weights(controls, float(weights[RELAX]), smiling=rig.smiling)
@@ -192,6 +193,24 @@ class FaceRenderer:
     def _mouth_margin(self) -> Array:
         """How far the mouth's box reaches beyond the moved lips, x and y, IOD."""
         return np.array(MOUTH_MARGIN_IOD if self.rig.healed is None else HEALED_MARGIN_IOD, np.float32)
+
+    def _keep_to_own_lip(self, region_map: Array, below: Array) -> None:
+        """Let no pixel of the mouth's box fetch from the other lip.
+
+        Towards the corners the shapes are steeper than the grid can tell, and the skin of the other lip was seen there.
+        below: how far each pixel of the box's rows is below the moved seam, 0..1.
+        """
+        fields, frame = self.rig.fields, self.rig.frame
+        band = slice(self._mouth_box[0].start - fields.row * STEP_PX, None)
+        places = region_map[band][: len(below), self._columns]
+        local = frame.to_face(places)
+        x, y = local[..., 0], local[..., 1]
+        upper, lower = (
+            np.interp(x, fields.contour_x, line) for line in (fields.contour_upper_y, fields.contour_lower_y)
+        )
+        kept = np.where(below[:, self._columns] < 0.5, np.minimum(y, upper), np.maximum(y, lower)) - y
+        kept *= smoothstep(1.05, 0.95, np.abs(x) / self.rig.mouth.half_width)
+        places += kept[..., None].astype(np.float32) * frame.iod_px * frame.down
 
     def _posed(self, points: Array, head_map: Array) -> Array:
         """Pixels (n, 2) where points of the face (n, 2) are seen once the head has moved.

@@ -38,6 +38,8 @@
 #define U_OF_B 0.5772f
 #define V_OF_R 0.7295f
 #define WHITE_Y 219.0f
+/* So far from the edges of the moved lips, IOD, a pixel may be that fetches from the other lip. */
+#define OWN_LIP_REACH 0.08f
 /* Over so much of the mouth's width, from each corner, what is behind the lips comes into sight. */
 #define OPENING_FADE 0.10f
 
@@ -625,6 +627,9 @@ static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
 typedef struct {
     float upper[TABLE + 2], lower[TABLE + 2];
     float low, high, scale;
+    /* The lips as the source has them, over their width. */
+    float still_upper[TABLE + 2], still_lower[TABLE + 2];
+    float still_low, still_high, still_scale;
     float widest, centre, half, light;
     float sharpness, roll_amount, roll_sigma, shown;
     int left, right, top, bottom;
@@ -704,6 +709,11 @@ static void find_mouth(const Avatar *a, const Frame *f, const Memory *m, Mouth *
     o->scale = TABLE / (o->high - o->low);
     fill_table(xs[0], ys[0], count, o->low, o->high, o->upper);
     fill_table(xs[1], ys[1], count, o->low, o->high, o->lower);
+    o->still_low = base_x[0];
+    o->still_high = base_x[count - 1];
+    o->still_scale = TABLE / (o->still_high - o->still_low);
+    fill_table(base_x, base_x + count, count, o->still_low, o->still_high, o->still_upper);
+    fill_table(base_x, base_x + 2 * count, count, o->still_low, o->still_high, o->still_lower);
     o->widest = 0;
     for (int i = 0; i <= TABLE; i++) o->widest = fmaxf(o->widest, o->lower[i] - o->upper[i]);
     float first = 1e9f, last = -1e9f;
@@ -984,6 +994,28 @@ static void shade_chroma(Drawing *d, int line, int from_cell, int to_cell, int x
     }
 }
 
+/* Lets no pixel of a row fetch from the other lip: towards the corners the shapes are steeper than the grid can tell.
+ * Only close to the edges of the lips could one. */
+static void keep_to_own_lip(const Avatar *a, const Mouth *o, int n, const float *y, const float *upper, const float *lower,
+                            float *from_x, float *from_y) {
+    float middle = (o->still_low + o->still_high) / 2, width = 2 / (o->still_high - o->still_low), scale = 1 / a->iod_px;
+    for (int i = 0; i < n; i++) {
+        int below = y[i] >= (upper[i] + lower[i]) / 2;
+        if (fabsf(y[i] - (below ? lower[i] : upper[i])) > OWN_LIP_REACH) continue;
+        float dx = from_x[i] - a->origin_x, dy = from_y[i] - a->origin_y;
+        float x = (dx * a->right_x + dy * a->right_y) * scale, was = (dy * a->right_x - dx * a->right_y) * scale;
+        float at = clampf((x - o->still_low) * o->still_scale, 0, TABLE);
+        int k = (int)at;
+        const float *lip = below ? o->still_lower : o->still_upper;
+        float edge = lip[k] + (lip[k + 1] - lip[k]) * (at - k);
+        float kept = ((below ? fmaxf(was, edge) : fminf(was, edge)) - was) * a->iod_px;
+        if (kept == 0) continue;
+        kept *= smooth(1.05f, 0.95f, fabsf(x - middle) * width);
+        from_x[i] -= kept * a->right_y;
+        from_y[i] += kept * a->right_x;
+    }
+}
+
 /* A row of the mouth's box, at full size (Y) or at half (U, V): the seam, the shade under the lips, the inside. */
 FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
     const Avatar *a = d->a;
@@ -1017,6 +1049,7 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
         rows[4][i] += (rows[2][i] - rows[4][i]) * below;
         rows[5][i] += (rows[3][i] - rows[5][i]) * below;
     }
+    if (!d->f->is_posed) keep_to_own_lip(a, o, n, y, upper, lower, rows[4], rows[5]);
     int planes = half ? 2 : 1, first = half ? 1 : 0;
     uint8_t *out[2];
     for (int p = 0; p < planes; p++) out[p] = d->out[first + p] + (ptrdiff_t)row * width + x0;
