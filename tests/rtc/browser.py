@@ -8,10 +8,29 @@ from typing import Any
 import numpy as np
 from aiortc import RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
+from aiortc.rtcsctptransport import Chunk, InitChunk, RTCSctpTransport, serialize_packet
 
 from realtime.rtc.network import Network, new_connection
 
 WITHIN_S = 20.0
+
+
+def begin_without_tag(association: RTCSctpTransport) -> None:
+    """Send every INIT as RFC 9260 8.5.1 has it, and as browsers do.
+
+    The library's second INIT carries the tag of the other end once that has sent one, and is thrown away there: where both
+    answers to the first were lost the channel never opened.
+    """
+    send = association._send_chunk
+
+    async def send_chunk(chunk: Chunk) -> None:
+        if isinstance(chunk, InitChunk):
+            ports = association._local_port, association._remote_port
+            await association.transport._send_data(serialize_packet(*ports, 0, chunk))
+        else:
+            await send(chunk)
+
+    association._send_chunk = send_chunk  # type: ignore[method-assign]
 
 
 class Watcher:
@@ -31,6 +50,8 @@ class Watcher:
         self.connection.on("track", self._on_track)
         self.connection.on("connectionstatechange", self._note)
         self.channel = self.connection.createDataChannel(self.label)
+        assert self.connection.sctp is not None
+        begin_without_tag(self.connection.sctp)
         self.channel.on("message", self._on_message)
         self.channel.on("open", self._note)
 
