@@ -150,6 +150,16 @@ BARS: Final[Mapping[str, Bar]] = MappingProxyType(
         "loop_seam_ratio": Bar(
             "Step where the video begins again", None, 1.5, "In steps elsewhere in the loop; twice is seen as a jump."
         ),
+        "idle_motion_ratio": Bar(
+            "The loop moves as far as the clip did",
+            *(0.85, 1.15),
+            "More is shimmer, or a way back to the beginning that is too far; less is a frozen face.",
+        ),
+        "idle_abruptness_ratio": Bar(
+            "The loop moves as smoothly as the clip did",
+            *(0.85, 1.15),
+            "Second differences over first ones: more trembles, less glides.",
+        ),
         "sound_db": Bar("Level of the sound (dB)", -45, None, "A recording of silence proves nothing."),
     }
 )

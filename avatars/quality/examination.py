@@ -14,6 +14,7 @@ from avatars.engine.speech import Speech
 from avatars.quality import lips, shams
 from avatars.quality.bars import bar_for, sham_faults, verdicts
 from avatars.quality.footage import watch
+from avatars.quality.idle import NOT_GIVEN, Motion
 from avatars.quality.measure import Measures, measure
 from avatars.quality.recording import SILENCE_FRAMES, Recording, record
 
@@ -86,8 +87,12 @@ def examine(
     progress: Callable[[float], None] = lambda share: None,
     *,
     real: Recording | None = None,
+    clip: Motion | str = NOT_GIVEN,
 ) -> Examination:
-    """Let a portrait say `speech` and find out how well it does; `real` is a person to hold it against, with sound."""
+    """Let a portrait say `speech` and find out how well it does; `real` is a person to hold it against, with sound.
+
+    clip: the motion of the seconds of a clip that its loop was made from, or a sentence why it is not known.
+    """
     with tempfile.TemporaryDirectory(prefix="parlo-quality-") as folder:
         path = Path(folder) / "film.mp4"
         recording = record(portrait, speech, lambda share: progress(PERFORMED * share), film=path)
@@ -97,7 +102,7 @@ def examine(
     progress(1.0)
     return Examination(
         recording=recording,
-        measures=measure(recording, film),
+        measures=measure(recording, film, clip),
         shuffled=shams.shuffled(recording),
         delayed=shams.delayed(recording),
         still=shams.still(recording),

@@ -10,6 +10,7 @@ from avatars.engine.controls import FRAME_RATE_HZ
 from avatars.engine.speech import SAMPLE_RATE_HZ
 from avatars.engine.speech.phones import BILABIALS, LABIODENTALS, OPEN_VOWELS
 from avatars.quality import lips, metrics
+from avatars.quality.idle import NOT_GIVEN, Motion
 from avatars.quality.recording import Recording
 
 # Below this, or no better than its control, a correlation names no lag.
@@ -72,6 +73,8 @@ class Measures:
     texture_ratio: detail of the open mouth against a real one's.
     motion_levels, silence_motion_levels: step from picture to picture in the most moved of 8 x 8 cells.
     sound_db: level of the sound. loop_seam_ratio: the step where the idle loop begins again, in steps of the loop.
+    idle_motion_ratio, idle_abruptness_ratio: how far the loop moves from picture to picture, and how abruptly, against
+    the same seconds of the clip it was made from.
     frames, frames_lost: pictures looked at, and those in which the face was not found.
     """
 
@@ -115,6 +118,8 @@ class Measures:
     silence_motion_levels: float | None = None
     sound_db: float | None = None
     loop_seam_ratio: float | None = None
+    idle_motion_ratio: float | None = None
+    idle_abruptness_ratio: float | None = None
     frames: int = 0
     frames_lost: int = 0
     group_table: list[list[int]] = field(default_factory=list)
@@ -139,16 +144,21 @@ _FACELESS: Final = frozenset(
             "seam_de",
         ),
         *("motion_levels", "silence_motion_levels", "sound_db", "loop_seam_ratio", "film_offset_ms"),
+        *("idle_motion_ratio", "idle_abruptness_ratio"),
     }
 )
 
 
-def measure(recording: Recording, film: Recording | None = None) -> Measures:
-    """Judge a recording; `film` is the same performance, watched as it was written to a file."""
+def measure(recording: Recording, film: Recording | None = None, clip: Motion | str = NOT_GIVEN) -> Measures:
+    """Judge a recording; `film` is the same performance, watched as it was written to a file.
+
+    clip: the motion of the seconds of a clip that a loop was made from, or a sentence why it is not known.
+    """
     seen = np.isfinite(recording.detected)
     measures = Measures(frames=len(seen), frames_lost=int((~seen).sum()))
     _judge_pictures(recording, measures)
     _judge_film(film, measures)
+    _judge_idle(recording.idle, clip, measures)
     if not seen.any():
         unseen = {each.name for each in fields(Measures)} - ALWAYS - _FACELESS
         measures.reasons |= dict.fromkeys(sorted(unseen), NO_FACE)
@@ -301,6 +311,15 @@ def _judge_film(film: Recording | None, measures: Measures) -> None:
         return
     written = measure(film)
     _set(measures, "film_offset_ms", math.nan if written.offset_ms is None else written.offset_ms, NO_LAG)
+
+
+def _judge_idle(idle: Motion | None, clip: Motion | str, measures: Measures) -> None:
+    if idle is None or isinstance(clip, str):
+        reason = clip if idle is not None and isinstance(clip, str) else NO_LOOP
+        measures.reasons |= dict.fromkeys(("idle_motion_ratio", "idle_abruptness_ratio"), reason)
+        return
+    measures.idle_motion_ratio = round(idle.step_levels / max(clip.step_levels, 1e-6), DIGITS)
+    measures.idle_abruptness_ratio = round(idle.abruptness / max(clip.abruptness, 1e-6), DIGITS)
 
 
 def _without_gaps(detected: metrics.Array) -> metrics.Array:

@@ -21,6 +21,7 @@ from avatars.engine.portrait import LANDMARK_COUNT, Portrait
 from avatars.engine.speech import Phone, Speech
 from avatars.film import open_reel
 from avatars.quality import pixels
+from avatars.quality.idle import Motion
 from avatars.quality.lips import STILL_POINTS, Mesh
 from avatars.quality.metrics import Array, opening_iod
 
@@ -71,7 +72,7 @@ class Recording:
     texture: (frames,) detail of the open mouth, see `pixels.oral_texture`.
     background_changed: (frames,) share of the pixels well outside the character that differ from the face at rest.
     loop_steps: of an avatar made from a video, the steps from picture to picture of one round of its loop, in levels; the
-    last is the one where it begins again.
+    last is the one where it begins again. idle: the motion of that round.
     What is about a head held still or an unmoved background is empty for a video, which moves by itself.
     """
 
@@ -87,6 +88,7 @@ class Recording:
     texture: Array = field(default_factory=_none)
     background_changed: Array = field(default_factory=_none)
     loop_steps: Array = field(default_factory=_none)
+    idle: Motion | None = None
     held: Held = field(default_factory=Held)
 
 
@@ -147,6 +149,7 @@ def record(
         texture=np.array(watcher.texture),
         background_changed=np.array(changed),
         loop_steps=np.zeros(0) if portrait.footage is None else _one_round(rig, len(portrait.footage.poses)),
+        idle=None if portrait.footage is None else _idle(rig, len(portrait.footage.poses)),
         held=held,
     )
 
@@ -234,6 +237,12 @@ def _one_round(rig: Rig, count: int) -> Array:
     renderer = painting_renderer(rig)
     pictures = (bgr_of(renderer.render(rest())) for _ in range(count + 1))
     return np.array([float(pixels.difference_grid(*pair).mean()) for pair in pairwise(pictures)])
+
+
+def _idle(rig: Rig, count: int) -> Motion:
+    """The motion of one round of a loop of `count` pictures."""
+    renderer = painting_renderer(rig)
+    return Motion.of(renderer.render(rest())[: rig.portrait.height] for _ in range(count + 1))
 
 
 def _unseen() -> Mesh:

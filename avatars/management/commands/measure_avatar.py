@@ -14,13 +14,14 @@ from avatars.engine.controls import CONTROL_COUNT, MOUTH
 from avatars.engine.face.sheet import sheet
 from avatars.engine.portrait import Portrait
 from avatars.engine.speech import Speech, mouth_track
-from avatars.imx import ImxError
+from avatars.imx import ImxError, open_imx
 from avatars.management.commands.build_avatar import ProgressBar, read_points
 from avatars.management.commands.contact_sheet import read_portrait
 from avatars.management.script import ScriptRefused, add_script_arguments, read_script
 from avatars.quality.bars import CEILINGS, bar_for
 from avatars.quality.examination import Examination, examine
 from avatars.quality.footage import FootageRefused, watch
+from avatars.quality.idle import NOT_GIVEN, Motion, filmed
 from avatars.quality.measure import measure
 from avatars.quality.page import Face, page
 from avatars.quality.recording import Recording
@@ -56,7 +57,11 @@ class Command(BaseCommand):
             "holds six points of its face",
         )
         parser.add_argument("--points", type=Path, help="JSON file with six points of the face, for one picture")
-        parser.add_argument("--real", type=Path, help="film of a real speaker, to hold the faces against")
+        parser.add_argument(
+            "--real",
+            type=Path,
+            help="film of a real speaker, to hold the faces against; the clip an avatar was made from, to hold its loop against",
+        )
         parser.add_argument("--page", type=Path, help="HTML page to write, with charts and contact sheets")
         parser.add_argument("--out", type=Path, help="JSON file to write")
         parser.add_argument("--json", action="store_true", help="print the measures as one JSON object, the last line")
@@ -89,7 +94,10 @@ class Command(BaseCommand):
         for each in sources:
             try:
                 portrait = read_portrait(each, _points(each, options["points"]))
-                faces.append(self._face(each.name, portrait, speech, real, with_sheet=options["page"] is not None))
+                clip = _clip(each, options["real"])
+                faces.append(
+                    self._face(each.name, portrait, speech, real, clip, with_sheet=options["page"] is not None)
+                )
             except REFUSALS as refusal:
                 if not source.is_dir():
                     raise
@@ -109,10 +117,21 @@ class Command(BaseCommand):
         finally:
             bar.close()
 
-    def _face(self, name: str, portrait: Portrait, speech: Speech, real: Recording | None, *, with_sheet: bool) -> Face:
+    def _face(
+        self,
+        name: str,
+        portrait: Portrait,
+        speech: Speech,
+        real: Recording | None,
+        clip: Motion | str,
+        *,
+        with_sheet: bool,
+    ) -> Face:
         bar = ProgressBar(sys.stderr)
         try:
-            found = examine(portrait, speech, lambda share: bar.draw(share, f"Watching {name} speak."), real=real)
+            found = examine(
+                portrait, speech, lambda share: bar.draw(share, f"Watching {name} speak."), real=real, clip=clip
+            )
         finally:
             bar.close()
         self._say(name, found)
@@ -143,6 +162,14 @@ def _sources(folder: Path) -> list[Path]:
     if not found:
         raise MeasuringFailed(f"There are no pictures and no avatar files in {folder}.")
     return found
+
+
+def _clip(source: Path, real: Path | None) -> Motion | str:
+    """The motion of the clip that an avatar file was made from, or why it is not known."""
+    if real is None or source.suffix.lower() != ".imx":
+        return NOT_GIVEN
+    manifest = open_imx(source).manifest
+    return filmed(real, manifest.recipe, (manifest.width, manifest.height))
 
 
 def _points(source: Path, given: Path | None) -> Any:
