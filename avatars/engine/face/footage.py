@@ -15,7 +15,7 @@ from avatars.engine.controls import CONTROL_COUNT, Controls, clipped
 from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.healing import heal
-from avatars.engine.face.i420 import NO_COLOUR, Picture, bgr_of, i420_of, planes
+from avatars.engine.face.i420 import Picture, bgr_of, i420_of, planes
 from avatars.engine.face.interior import Opening
 from avatars.engine.face.painter import MouthPainter
 from avatars.engine.face.palette import LUMA_BGR
@@ -76,8 +76,6 @@ class FootageRenderer(FaceRenderer):
         self._turn = (self._turn + 1) % len(self._out)
         np.copyto(out, shown.picture)
         self._speak(out, shown, clipped(controls) * np.float32(shown.lips))
-        if self.rig.is_grey:
-            out[self.height :] = NO_COLOUR
         return out
 
     def _speak(self, out: Picture, shown: Shown, controls: Controls) -> None:
@@ -216,7 +214,7 @@ class FootageRenderer(FaceRenderer):
         heal(self._warped[self._mouth_box], self.rig.healed, places, relax)
 
     def _shade_region(self, gain: Array) -> None:
-        factors = np.exp(gain[..., None] * GAIN_POWERS_BGR)
+        factors = np.exp(gain[..., None] * self.rig.palette.shadow(GAIN_POWERS_BGR))
         rows, columns = gain.shape
         large = cv2.resize(factors, (columns * STEP_PX, rows * STEP_PX), interpolation=cv2.INTER_LINEAR)
         height, width = self._warped.shape[:2]

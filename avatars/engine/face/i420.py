@@ -16,9 +16,6 @@ _FROM_BGR: Final = np.array(
     np.float32,
 )
 
-# The chroma of grey.
-NO_COLOUR: Final = 128
-
 Picture: TypeAlias = NDArray[np.uint8]
 
 

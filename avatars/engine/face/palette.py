@@ -27,6 +27,10 @@ UPPER_INSIDE: Final = np.array([0.36, 0.36, 0.46], np.float32)
 LOWER_INSIDE: Final = np.array([0.60, 0.60, 0.72], np.float32)
 # Behind the lips so much of the light is what flesh throws back.
 BOUNCE: Final = 0.33
+TONE_PIXELS_MIN: Final = 64
+ONE_TONE: Final = 0.024
+"""So far, in shares of its brightness, may colours of a face depart from one tone for it to have none: grey or sepia.
+Grey photographs depart from it by 0.014 at most, pale faces in colours by 0.035 at least."""
 CAVITY_PAINT_BGR: Final = np.array([30, 20, 78], np.float32)
 TONGUE_PAINT_BGR: Final = np.array([110, 95, 205], np.float32)
 TOOTH_PAINT_BGR: Final = np.array([238, 244, 248], np.float32)
@@ -45,7 +49,10 @@ Colour = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """BGR colours, 0..255 float32 (3,). upper_inside, lower_inside: of the lips, where they turn outwards."""
+    """BGR colours, 0..255 float32 (3,). upper_inside, lower_inside: of the lips, where they turn outwards.
+
+    colourful: how much there are colours at all, 0 in a picture of one tone to 1.
+    """
 
     skin: Colour
     lip: Colour
@@ -54,6 +61,11 @@ class Palette:
     tongue: Colour
     upper_inside: Colour
     lower_inside: Colour
+    colourful: float = 1.0
+
+    def shadow(self, by_channel: Colour) -> Colour:
+        """What a shadow does to each channel, (3,) BGR factors or powers, as red as shadows are here."""
+        return _muted(by_channel, self.colourful)
 
     @property
     def bounce(self) -> Colour:
@@ -109,27 +121,76 @@ def measure_palette(
         return Palette(skin, lip, TOOTH_PAINT_BGR, cavity, tongue, lip * UPPER_INSIDE, lip * LOWER_INSIDE)
     mask = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(mask, [landmarks[list(FACE_OVAL), :2].round().astype(np.int32)], 255)
-    luma = picture[mask > 0].astype(np.float32) @ LUMA_BGR
+    seen = picture[mask > 0].astype(np.float32)
+    tone = _Tone.of(seen)
+    luma = seen @ LUMA_BGR
     lit = luma[luma > np.median(luma)] if luma.size else np.array([128.0])
     lightest = min(float(np.percentile(luma, 90)), 1.12 * float(np.median(lit))) if luma.size else 128.0
     brightness = min(TOOTH_LUMA[0] + TOOTH_LUMA[1] * lightest, TOOTH_BRIGHTEST * lightest)
     # 0 on a face without any colour, 1 in white light, less than 0 where the light is blue.
     warmth = float(np.log(skin[2] / skin[0]) / np.log(USUAL_WARMTH))
-    colourful = float(np.clip(warmth / COLOURFUL, 0, 1))
+    colourful = float(np.clip(warmth / COLOURFUL, 0, 1)) if tone is None else 0.0
     tint = USUAL_WARMTH ** (0.25 * (float(np.clip(warmth, 1.0, 2.2)) - 1 if warmth > 0 else max(warmth, -2.0)))
     hue = _muted(TOOTH_HUE_BGR, colourful) * np.array([1 / tint, 1, tint], np.float32)
     cheek = float(skin @ LUMA_BGR)
     lip_hue = lip / max(1.0, float(lip @ LUMA_BGR))
     cavity_hue = _muted(CAVITY_HUE_BGR, colourful) * np.float32(CAVITY_LUMA / float(CAVITY_HUE_BGR @ LUMA_BGR))
+    tooth = np.asarray(np.minimum(hue / float(hue @ LUMA_BGR) * brightness, 250), np.float32)
+    cavity = np.float32(0.5 * cheek) * (cavity_hue + np.float32(CAVITY_LUMA) * lip_hue)
+    tongue = 0.475 * lip + 0.5 * skin * _muted(TONGUE_OF_SKIN, colourful)
+    upper_inside, lower_inside = (lip * _muted(inside, colourful) for inside in (UPPER_INSIDE, LOWER_INSIDE))
+
+    def toned(colour: NDArray[np.floating]) -> Colour:
+        return np.asarray(colour if tone is None else tone.at(colour), np.float32)
+
     return Palette(
         skin=skin,
         lip=lip,
-        tooth=np.minimum(hue / float(hue @ LUMA_BGR) * brightness, 250).astype(np.float32),
-        cavity=(0.5 * cheek * (cavity_hue + CAVITY_LUMA * lip_hue)).astype(np.float32),
-        tongue=(0.475 * lip + 0.5 * skin * _muted(TONGUE_OF_SKIN, colourful)).astype(np.float32),
-        upper_inside=lip * _muted(UPPER_INSIDE, colourful),
-        lower_inside=lip * _muted(LOWER_INSIDE, colourful),
+        tooth=toned(tooth),
+        cavity=toned(cavity),
+        tongue=toned(tongue),
+        upper_inside=toned(upper_inside),
+        lower_inside=toned(lower_inside),
+        colourful=colourful,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tone:
+    """How the colour of a picture of one tone follows from its brightness.
+
+    bends: (3, 3) what B, G and R are beyond the luma, for each power of it. darkest, brightest: the luma that is known.
+    """
+
+    bends: NDArray[np.float32]
+    darkest: float
+    brightest: float
+
+    @classmethod
+    def of(cls, seen: NDArray[np.float32]) -> "_Tone | None":
+        """The tone of BGR pixels (n, 3), None where they have colours."""
+        if len(seen) < TONE_PIXELS_MIN:
+            return None
+        luma = seen @ LUMA_BGR
+        bends, *_ = np.linalg.lstsq(_powers(luma), seen - luma[:, None], rcond=None)
+        departs = seen - luma[:, None] - _powers(luma) @ bends
+        if float(np.sqrt(np.square(departs).sum(axis=1).mean())) > ONE_TONE * max(1.0, float(luma.mean())):
+            return None
+        darkest, brightest = np.percentile(luma, (2, 98))
+        return cls(bends.astype(np.float32), float(darkest), float(brightest))
+
+    def at(self, colour: NDArray[np.floating]) -> Colour:
+        """A colour (3,) in this tone, as bright as it was."""
+        luma = float(colour @ LUMA_BGR)
+        known = float(np.clip(luma, self.darkest, self.brightest))
+        beyond = (_powers(np.array([known], np.float32)) @ self.bends)[0]
+        # Where it is darker than anything known it fades, like all of the picture, towards black.
+        return np.asarray(np.clip(luma + beyond * min(1.0, luma / max(known, 1.0)), 0, 255), np.float32)
+
+
+def _powers(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    share = luma / np.float32(255)
+    return np.stack([np.ones_like(share), share, share**2], axis=-1)
 
 
 def _muted(hue: Colour, colourful: float) -> Colour:

@@ -13,7 +13,7 @@ from avatars.engine.controls import CONTROL_COUNT, Control, Controls, clipped
 from avatars.engine.face.falloff import sigmoid, smoothstep
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.healing import heal
-from avatars.engine.face.i420 import NO_COLOUR, i420_of
+from avatars.engine.face.i420 import i420_of
 from avatars.engine.face.interior import Opening, draw_interior
 from avatars.engine.face.projector import Projector
 from avatars.engine.face.rig import Rig
@@ -36,6 +36,9 @@ EDGE_BIAS: Final = 0.7
 OPENING_FADE: Final = 0.10
 # The shade where the lips roll in, as wide as a Gaussian of so many IOD.
 ROLL_SIGMA_IOD: Final = 0.020
+# Shadows on lips are red: blue and green lose light sooner than red.
+ROLL_SHADE_BGR: Final = np.array([1, 1, 0.85], np.float32)
+CONTACT_POWERS_BGR: Final = np.array([1.10, 1.06, 0.88], np.float32)
 # Steepness of the logistic curve that follows a Gaussian's integral.
 GAUSSIAN_STEEPNESS: Final = 1.702
 
@@ -78,10 +81,7 @@ class FaceRenderer:
         picture = self.draw(clipped(controls))
         out = self._out[self._turn]
         self._turn = (self._turn + 1) % ROTATION
-        i420_of(picture, out)
-        if self.rig.is_grey:
-            out[self.height :] = NO_COLOUR
-        return out
+        return i420_of(picture, out)
 
     def draw(self, controls: Controls) -> Picture:
         """One frame of controls within their ranges to BGR; valid until the next call."""
@@ -234,7 +234,7 @@ class FaceRenderer:
         """Light and shade of the moving skin, over the region of the mouth."""
         fields = self.rig.fields
         rows, columns = fields.shape
-        factors = np.exp(gain[..., None] * GAIN_POWERS_BGR)
+        factors = np.exp(gain[..., None] * self.rig.palette.shadow(GAIN_POWERS_BGR))
         large = cv2.resize(factors, (columns * STEP_PX, rows * STEP_PX), interpolation=cv2.INTER_LINEAR)
         top, left = fields.row * STEP_PX, fields.column * STEP_PX
         target = self._warped[top : top + large.shape[0], left : left + large.shape[1]]
@@ -266,7 +266,7 @@ class FaceRenderer:
                 roll = np.maximum(0, sigmoid((y - upper) * steepness) - sigmoid((y - lower) * steepness))
                 roll *= smoothstep(0.0, 0.012, gap)
                 amount = 0.42 * float(smoothstep(0.004, 0.03, widest))
-                picture *= 1 - amount * roll[..., None] * np.array([1, 1, 0.85], np.float32)
+                picture *= 1 - amount * roll[..., None] * rig.palette.shadow(ROLL_SHADE_BGR)
             own = alpha = None
             if rig.own_teeth is not None:
                 rise = rig.teeth_rise * float(weights[RELAX]) * iod
@@ -320,4 +320,4 @@ class FaceRenderer:
         loss = amount * (
             0.42 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2)
         )
-        picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], np.array([1.10, 1.06, 0.88], np.float32))
+        picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], rig.palette.shadow(CONTACT_POWERS_BGR))

@@ -25,8 +25,6 @@ from avatars.engine.portrait import LANDMARK_COUNT, Kind, Portrait
 
 SMALLEST_PX: Final = 64
 LARGEST_PX: Final = 2048
-# A picture whose channels differ by less is one without colour.
-GREY_LEVELS: Final = 1.0
 # So far below where relaxed lips meet do upper teeth end.
 TEETH_END_IOD: Final = (0.035, 0.090)
 
@@ -37,8 +35,7 @@ class Rig:
 
     meets_y: where the lips meet in the middle when nothing moves them, face coordinates; those of a closed mouth do at 0.
     own_teeth, teeth_picture: the person's own upper teeth in place, their cover 0..1 and BGR; teeth_rise: how far they
-    go up, IOD, while an open source relaxes: lips never come down from a smile as far as they should. is_grey: the
-    picture has no colour; then no frame may have any, though light and shade on skin are reddish.
+    go up, IOD, while an open source relaxes: lips never come down from a smile as far as they should.
     """
 
     portrait: Portrait
@@ -55,7 +52,6 @@ class Rig:
     teeth_picture: NDArray[np.uint8]
     teeth_rise: float
     healed: NDArray[np.uint8] | None
-    is_grey: bool
     matte: NDArray[np.float32]
 
     @classmethod
@@ -94,7 +90,6 @@ class Rig:
             teeth_picture=portrait.picture if teeth is None else np.ascontiguousarray(teeth[..., :3]),
             teeth_rise=rise,
             healed=healed(portrait.picture, frame, mouth) if photo and mouth.is_open else None,
-            is_grey=float(np.ptp(portrait.picture, axis=2).mean()) < GREY_LEVELS,
             matte=portrait.matte.astype(np.float32) / np.float32(255),
         )
 

@@ -73,6 +73,8 @@ typedef struct {
     float cavity[3], tongue[3], tooth[3], bounced_tooth[3], bounce[3], lip_upper[3], lip_lower[3], line[3];
     /* What brings all of this inside a mouth to the person's own: how much contrast is added, and a colour. */
     float contrast, shift[3];
+    /* Shadows, as powers and as a share, of blue, green and red. */
+    float gain_powers[3], contact_powers[3], roll_shade[3];
 } Colours;
 
 typedef struct {
@@ -570,6 +572,7 @@ static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
     mix(a->upper, f->shapes, SHAPE_COUNT, 2 * region, m->forward[0]);
     mix(a->lower, f->shapes, SHAPE_COUNT, 2 * region, m->forward[1]);
     for (int side = 0; side < 2; side++) invert(m->forward[side], columns, rows, m->back[side]);
+    const float *powers = a->colours.gain_powers;
     int lit = 0;
     if (a->shading) {
         mix(a->shading, f->shade, SHADE_COUNT, region, m->gain);
@@ -611,7 +614,7 @@ static int move_mouth(const Avatar *a, const Frame *f, Memory *m) {
             const float *at = m->gain + (size_t)row * columns + column;
             float top = at[0] + (at[1] - at[0]) * right, bottom = at[columns] + (at[columns + 1] - at[columns]) * right;
             float gain = (top + (bottom - top) * down) * free;
-            float blue = expf(1.10f * gain), green = expf(1.03f * gain), red = expf(0.86f * gain);
+            float blue = expf(powers[0] * gain), green = expf(powers[1] * gain), red = expf(powers[2] * gain);
             float light = 0.114f * blue + 0.587f * green + 0.299f * red;
             m->light[i] = light;
             m->tint_u[i] = U_OF_B * (blue - light) / light;
@@ -1114,6 +1117,8 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
         }
         if (o->roll_amount > 0) {
             float steep = 1.702f / o->roll_sigma;
+            const float *to = a->colours.roll_shade;
+            float rolled = 0.114f * to[0] + 0.587f * to[1] + 0.299f * to[2];
             INDEPENDENT
             for (int i = 0; i < n; i++)
                 roll[i] = o->roll_amount * smooth(0, 0.012f, lower[i] - upper[i]) *
@@ -1123,13 +1128,13 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
                 INDEPENDENT
                 for (int i = 0; i < n; i++) {
                     /* The luma is that of the finished row; inside the mouth this does not matter, it is painted over. */
-                    float shade = 1 - 0.9552f * roll[i];
+                    float shade = 1 - rolled * roll[i];
                     float before = ((luma[2 * i] + luma[2 * i + 1] + next[2 * i] + next[2 * i + 1]) * 0.25f - 16) / shade;
-                    out[0][i] = byte_of((out[0][i] - 128) * (1 - roll[i]) - U_OF_B * before * 0.0448f * roll[i] + 128);
-                    out[1][i] = byte_of((out[1][i] - 128) * (1 - 0.85f * roll[i]) + V_OF_R * before * 0.1052f * roll[i] + 128);
+                    out[0][i] = byte_of((out[0][i] - 128) * (1 - to[0] * roll[i]) + U_OF_B * before * (rolled - to[0]) * roll[i] + 128);
+                    out[1][i] = byte_of((out[1][i] - 128) * (1 - to[2] * roll[i]) + V_OF_R * before * (rolled - to[2]) * roll[i] + 128);
                 }
             } else
-                for (int i = 0; i < n; i++) out[0][i] = byte_of((out[0][i] - 16) * (1 - 0.9552f * roll[i]) + 16);
+                for (int i = 0; i < n; i++) out[0][i] = byte_of((out[0][i] - 16) * (1 - rolled * roll[i]) + 16);
         }
         if (any > 0) {
             float *inside[2] = {m->rows[17], m->rows[18]};
@@ -1318,6 +1323,7 @@ static BoxRow box_row(Drawing *d, int row, int half) {
 /* The pixels of an open source have no line where its lips meet: shade one. */
 static void contact_line(Drawing *d) {
     const Mouth *o = &d->mouth;
+    const float *powers = d->a->colours.contact_powers;
     float relaxed = smooth(0.5f, 0.85f, d->f->relax), core_base = 0.0045f + 0.35f / d->a->iod_px;
     for (int half = 0; half < 2; half++)
         for (int row = o->top >> half; row < o->bottom >> half; row++) {
@@ -1334,7 +1340,7 @@ static void contact_line(Drawing *d) {
                 float core = core_base * (0.6f + 0.4f * taper), wide = from > 0 ? 0.026f : 0.030f;
                 float r = distance / core, s = distance / wide;
                 float left = clampf(1 - amount * (0.42f * fading(-r * r / 2) + 0.24f * fading(-s * s / 2)), 0.05f, 1);
-                float blue = powf(left, 1.10f), green = powf(left, 1.06f), red = powf(left, 0.88f);
+                float blue = powf(left, powers[0]), green = powf(left, powers[1]), red = powf(left, powers[2]);
                 float light = 0.114f * blue + 0.587f * green + 0.299f * red;
                 if (!half) {
                     b.out[0][i] = byte_of((b.out[0][i] - 16) * light + 16);

@@ -31,7 +31,7 @@ class EyeStruct(Structure):
 
 
 class ColoursStruct(Structure):
-    """The palette in linear YUV."""
+    """The palette in linear YUV, and what shadows do to blue, green and red."""
 
     _fields_ = (
         *(
@@ -40,6 +40,7 @@ class ColoursStruct(Structure):
         ),
         ("contrast", c_float),
         ("shift", c_float * 3),
+        *((name, c_float * 3) for name in ("gain_powers", "contact_powers", "roll_shade")),
     )
 
 

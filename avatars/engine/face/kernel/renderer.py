@@ -15,7 +15,7 @@ from avatars.engine.controls import CONTROL_COUNT, Control, Controls, clipped
 from avatars.engine.face.eyes import Eye
 from avatars.engine.face.fields import STEP_PX
 from avatars.engine.face.head import head_weights
-from avatars.engine.face.i420 import NO_COLOUR, i420_of, linear_yuv, planes
+from avatars.engine.face.i420 import i420_of, linear_yuv, planes
 from avatars.engine.face.interior import HIDDEN_BY_ROUNDING
 from avatars.engine.face.kernel.library import (
     ANIMAL,
@@ -29,9 +29,9 @@ from avatars.engine.face.kernel.library import (
     library,
 )
 from avatars.engine.face.projector import Projector
-from avatars.engine.face.renderer import DRAWN_LINE_SHADE
+from avatars.engine.face.renderer import CONTACT_POWERS_BGR, DRAWN_LINE_SHADE, ROLL_SHADE_BGR
 from avatars.engine.face.rig import Rig
-from avatars.engine.face.shading import shading_weights
+from avatars.engine.face.shading import GAIN_POWERS_BGR, shading_weights
 from avatars.engine.face.teeth import LOWER_ROW, UPPER_EDGE, UPPER_HEIGHT, UPPER_ROW
 from avatars.engine.face.weights import RELAX, jaw_drop, shape_weights
 from avatars.engine.portrait import Kind
@@ -99,8 +99,6 @@ class KernelRenderer:
         out = self._out[self._turn]
         self._turn = (self._turn + 1) % ROTATION
         self._draw(byref(self._plan.struct), byref(self._session), byref(self._frame), out.ctypes.data)
-        if self.rig.is_grey:
-            out[self.height :] = NO_COLOUR
         return out
 
     def _describe(self, controls: Controls) -> None:
@@ -183,6 +181,7 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
         ),
         0.0 if inside is None else float(inside[0]) - 1,
         tuple(linear_yuv(np.zeros(3) if inside is None else inside[1:])),
+        *(tuple(palette.shadow(shade)) for shade in (GAIN_POWERS_BGR, CONTACT_POWERS_BGR, ROLL_SHADE_BGR)),
     )
     region_rows, region_columns = fields.shape
     frame = rig.frame
