@@ -116,7 +116,7 @@ BARS: Final[Mapping[str, Bar]] = MappingProxyType(
             "Eyes and nose wander (pixels)",
             None,
             0.3,
-            "At 512 pixels, while only the mouth moves. The pixels there are identical: what wanders is the tracker.",
+            "At 512 pixels, while only the mouth moves; followed in the pixels, for a mesh moves the eyes with the mouth.",
         ),
         "identity_mean": Bar(
             "Likeness while speaking (cosine)", 0.94, None, "One person in two photographs: 0.64 to 0.88."

@@ -30,6 +30,8 @@ SSIM_SIGMA_PX: Final = 1.5
 SSIM_MEAN: Final = (0.01 * 255) ** 2
 SSIM_CONTRAST: Final = (0.03 * 255) ** 2
 
+FOLLOWED_MIN_PX: Final = 3
+
 MOUTH_REACH_X_IOD: Final = 1.40
 # Above the middle of the eyes.
 LIDS_IOD: Final = 0.25
@@ -138,6 +140,27 @@ class Border:
         distance = np.where(region, -within, out)
         on, inside, outside = (np.abs(distance - aside) <= 1 for aside in (0, -CONTOUR_ASIDE_PX, CONTOUR_ASIDE_PX))
         return cls(np.asarray(on), np.asarray(inside), np.asarray(outside))
+
+
+def followed(points: NDArray[np.float32], before: Picture, picture: Picture, reach_px: float) -> NDArray[np.float32]:
+    """Where points (n, 2) of the picture before are in this one, by the pixels within `reach_px` of each (Lucas-Kanade).
+
+    A mesh puts eyes and nose where it expects them of such a mouth; pixels that did not move show that they did not.
+    """
+    old, new = (cv2.cvtColor(each, cv2.COLOR_BGR2GRAY) for each in (before, picture))
+    size = 2 * max(FOLLOWED_MIN_PX, round(reach_px)) + 1
+    start = points.astype(np.float32).reshape(-1, 1, 2)
+    found = cv2.calcOpticalFlowPyrLK(
+        old,
+        new,
+        start,
+        start.copy(),
+        winSize=(size, size),
+        maxLevel=1,
+        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.003),
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )[0]
+    return np.asarray(found, np.float32).reshape(-1, 2)
 
 
 def seam(picture: Picture, rest: Picture, border: Border) -> tuple[float, float]:

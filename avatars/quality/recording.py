@@ -31,6 +31,8 @@ LIKENESS_EVERY: Final = 5
 STILL_FRAMES: Final = 75
 SEED: Final = 7
 JITTER_SIDE_PX: Final = 512
+# Points are followed by what is around them within so many IOD.
+FOLLOWED_IOD: Final = 0.11
 ASIDE_IOD: Final = 0.004
 BACKGROUND_MARGIN_IOD: Final = 0.30
 
@@ -65,8 +67,8 @@ class Recording:
     source_iod: the opening found in the source picture, NaN without a face.
     samples: (frames * SAMPLES_PER_FRAME,) sound, or none. phones: with their times in the recording, or None.
     likeness: (k,) cosines of the face to the one at rest, every `LIKENESS_EVERY` frames.
-    still: (m, n, 2) places of points that do not speak while the head is held still, in pixels of a picture that is 512
-    pixels wide or high, whichever is less.
+    still: (m, n, 2) places of points that do not speak while the head is held still, as their pixels show them, on a
+    picture that is 512 pixels wide or high, whichever is less.
     mesh: (frames, 478, 2) where the face was found, NaN where it was not.
     changes: (frames - 1, 8, 8) steps from picture to picture, see `pixels.difference_grid`.
     texture: (frames,) detail of the open mouth, see `pixels.oral_texture`.
@@ -204,27 +206,28 @@ class _Watcher:
 def _held_still(rig: Rig, line: Line) -> tuple[NDArray[np.float32], Held]:
     """What is seen while only the mouth moves: points that do not speak, see `Recording.still`, and what is around."""
     portrait = rig.portrait
-    renderer, watcher = painting_renderer(rig), _Watcher(rig)
+    renderer = painting_renderer(rig)
+    resting = bgr_of(renderer.render(held_still()))
     size = portrait.height, portrait.width
     scale = JITTER_SIDE_PX / min(size)
     region = pixels.moving_region(portrait.landmarks, size)
     upper, skin = pixels.upper_face(portrait.landmarks, size), pixels.forehead(portrait.landmarks, size)
     border = pixels.Border.of(region)
-    before = watcher.resting
+    points = portrait.landmarks[list(STILL_POINTS), :2]
+    reach_px = FOLLOWED_IOD * rig.frame.iod_px
+    before = resting
     found, seen = [], []
     for mouth in line.mouth[:STILL_FRAMES]:
         controls = held_still()
         controls[MOUTH] = mouth
         picture = bgr_of(renderer.render(controls))
-        watcher.watch(picture, likeness=False)
-        if watcher.face is not None:
-            found.append(watcher.face.landmarks[list(STILL_POINTS), :2] * scale)
+        found.append(pixels.followed(points, resting, picture, reach_px) * scale)
         seen.append(
             (
-                pixels.changed_share(picture, watcher.resting, ~region),
-                pixels.ssim(picture, watcher.resting, upper),
+                pixels.changed_share(picture, resting, ~region),
+                pixels.ssim(picture, resting, upper),
                 pixels.flicker(picture, before, skin),
-                *pixels.seam(picture, watcher.resting, border),
+                *pixels.seam(picture, resting, border),
             )
         )
         before = picture

@@ -58,7 +58,7 @@ def test_lips_close_where_they_must_and_only_there(measures: Measures) -> None:
 
 def test_it_stays_the_same_person(measures: Measures) -> None:
     assert 0.8 < known(measures.identity_min) <= known(measures.identity_mean) <= 1.001
-    assert known(measures.jitter_px) < 0.6
+    assert known(measures.jitter_px) < 0.15
     assert measures.frames_lost == 0
 
 
@@ -134,10 +134,9 @@ def test_lost_frames_are_counted_and_left_out(astronaut: Recording, measures: Me
 
 
 def test_a_face_meets_the_bars(measures: Measures) -> None:
-    """All but what seven seconds decide by chance: they are full of wide vowels, one of the dozen is short, and the jitter
-    is at its bar."""
+    """All but what seven seconds decide by chance: they are full of wide vowels, and one of the dozen is short."""
     missed = {name for name, holds in verdicts(measures).items() if holds is False}
-    assert missed <= {"opening_p95_iod", "false_closure_rate", "jitter_px"}
+    assert missed <= {"opening_p95_iod", "false_closure_rate"}
     assert sum(holds is True for holds in verdicts(measures).values()) >= 25
 
 

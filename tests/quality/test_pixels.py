@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from avatars.quality import pixels
+from avatars.quality.bars import BARS
+from avatars.quality.metrics import jitter_px
 from tests.portraits import ASTRONAUT, portrait_of
 
 ALL = np.ones((64, 64), np.bool_)
@@ -35,6 +37,32 @@ def test_structure_counts_and_brightness_hardly_does() -> None:
     assert pixels.ssim(picture, picture, ALL) == pytest.approx(1)
     assert pixels.ssim(picture, cv2.add(picture, np.full_like(picture, 5)), ALL) > 0.98
     assert pixels.ssim(picture, cv2.GaussianBlur(noise(1), (0, 0), 2), ALL) < 0.7
+
+
+def test_points_are_followed_by_their_pixels_whatever_the_mouth_does() -> None:
+    picture = cv2.GaussianBlur(np.kron(noise(), np.ones((4, 4, 1), np.uint8)), (0, 0), 3)
+    points = np.array([[70.0, 60.0], [180.0, 70.0], [128.0, 110.0]], np.float32)
+    talking = picture.copy()
+    talking[180:] = 0
+    assert np.abs(pixels.followed(points, picture, talking, 8) - points).max() < 0.01
+    moved = cv2.warpAffine(picture, np.array([[1, 0, 0.7], [0, 1, -0.4]], np.float32), (256, 256))
+    assert np.allclose(pixels.followed(points, picture, moved, 8) - points, (0.7, -0.4), atol=0.08)
+
+
+def test_eyes_that_tremble_are_seen_to() -> None:
+    """The control of the jitter: one eye moves to and fro by a pixel and a half."""
+    picture = cv2.GaussianBlur(np.kron(noise(), np.ones((4, 4, 1), np.uint8)), (0, 0), 3)
+    points = np.array([[60.0, 60.0], [190.0, 60.0], [128.0, 120.0], [128.0, 150.0]], np.float32)
+    tracks = {"calm": [points], "trembling": [points]}
+    for step in range(20):
+        eye = cv2.warpAffine(picture, np.array([[1, 0, 1.5 * (-1) ** step], [0, 1, 0]], np.float32), (256, 256))
+        trembling = picture.copy()
+        trembling[40:80, 40:80] = eye[40:80, 40:80]
+        tracks["calm"].append(pixels.followed(points, picture, picture, 8))
+        tracks["trembling"].append(pixels.followed(points, picture, trembling, 8))
+    bar = BARS["jitter_px"]
+    assert bar.holds(jitter_px(np.stack(tracks["calm"])))
+    assert not bar.holds(jitter_px(np.stack(tracks["trembling"])))
 
 
 def test_the_most_moved_cell_is_where_it_moved() -> None:
