@@ -1,6 +1,7 @@
 """Rigs: what a portrait must be, and fields that are turned round rightly."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.frame import FaceFrame
 from avatars.engine.face.relax import Relaxation
+from avatars.engine.face.shapes import JAW_DROP, LOWER_LIP_DROP, UPPER_LIP_LIFT
 from avatars.engine.face.weights import RELAX, WEIGHT_COUNT, shape_weights
 from avatars.engine.portrait import Kind, Portrait
 from tests.portraits import ASTRONAUT, MONA_LISA, portrait_of, rig_of
@@ -83,6 +85,32 @@ def test_sealed_lips_meet_in_geometry(kind: Kind, jaw: float) -> None:
         assert weights.shape == (WEIGHT_COUNT,)
         upper, lower = rig.fields.contours(weights)
         assert (lower[:, 1] - upper[:, 1]).max() < 0.02
+
+
+@pytest.mark.parametrize("path", [ASTRONAUT, MONA_LISA])
+def test_parted_lips_open_as_far_as_they_are_told(path: Path) -> None:
+    """And not by the gap of the picture besides; nor do they come together while they are told to part."""
+    rig = rig_of(path)
+    frame = rest()
+    frame[Control.RELAX] = 0.85
+    told, shown = [], []
+    for share in np.linspace(0, 1, 21):
+        frame[[Control.JAW, Control.UPPER_LIP, Control.LOWER_LIP]] = np.array([0.5, 0.2, 0.2]) * share
+        told.append((0.5 * JAW_DROP + 0.2 * UPPER_LIP_LIFT + 0.2 * LOWER_LIP_DROP) * share)
+        upper, lower = rig.fields.contours(shape_weights(frame, Kind.PHOTO, rig.mouth))
+        shown.append(float((lower - upper)[len(upper) // 2, 1]))
+    assert np.abs(np.array(shown) - told)[8:].max() < 0.01
+    assert np.diff(shown).min() > 0
+
+
+@pytest.mark.parametrize("path", [ASTRONAUT, MONA_LISA])
+def test_a_tucked_lip_reaches_the_teeth(path: Path) -> None:
+    """They show below a resting upper lip by 0.03 to 0.05 IOD; a slit of their white stays to be seen."""
+    rig = rig_of(path)
+    frame = rest()
+    frame[[Control.JAW, Control.TUCK, Control.RELAX]] = 0.10, 1.0, 0.85
+    upper, lower = rig.fields.contours(shape_weights(frame, Kind.PHOTO, rig.mouth))
+    assert 0.01 < (lower - upper)[len(upper) // 2, 1] < 0.03
 
 
 def test_relaxed_lips_meet_all_the_way_to_the_corners() -> None:

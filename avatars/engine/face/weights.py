@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import Control, Controls
+from avatars.engine.face.falloff import smoothstep
 from avatars.engine.face.mouthline import MouthLine
+from avatars.engine.face.relax import OVERLAP
 from avatars.engine.face.shapes import JAW_DROP, LOWER_LIP_DROP, UPPER_LIP_LIFT
 from avatars.engine.portrait import Kind
 
@@ -18,6 +20,8 @@ ANIMAL_WIDE_IOD: Final = 0.34
 ANIMAL_ROUND: Final = 0.5
 # Of the gap between the parted lips of a source so much is its jaw's.
 JAW_OF_GAP: Final = 0.42
+# An opening of this size, IOD, is no smile any more.
+SPOKEN_IOD: Final = 0.06
 
 
 def shape_weights(controls: Controls, kind: Kind, mouth: MouthLine) -> NDArray[np.float32]:
@@ -36,8 +40,9 @@ def shape_weights(controls: Controls, kind: Kind, mouth: MouthLine) -> NDArray[n
     lower = (1 - seal) * lower - seal * 0.80 * jaw * JAW_DROP / LOWER_LIP_DROP
     relax = 0.0
     if mouth.is_open:
-        base = float(controls[Control.RELAX])
-        relax = base + (1 - base) * max(seal, min(1.0, 1.3 * rounding), 0.2 * tuck)
+        opening = JAW_DROP * jaw + UPPER_LIP_LIFT * upper + LOWER_LIP_DROP * lower
+        relax = _relaxed(float(controls[Control.RELAX]), opening, max(min(1.0, 1.3 * rounding), tuck), mouth.gap)
+        relax += (1 - relax) * seal
     return np.array(
         [
             jaw,
@@ -53,6 +58,19 @@ def shape_weights(controls: Controls, kind: Kind, mouth: MouthLine) -> NDArray[n
         ],
         np.float32,
     )
+
+
+def _relaxed(base: float, opening: float, shaped: float, gap: float) -> float:
+    """The weight of the relax field with which parted lips open as far as speech asks, and not by their own gap besides.
+
+    base: the weight at rest, where lips that smile stay parted. opening: what is asked for, IOD. shaped: how much rounding
+    or a tucked lip takes the smile away whatever the opening, 0..1. gap: of the source, IOD.
+    """
+    even = gap / (gap + OVERLAP)
+    # From the parted lips of the base to the asked opening; never so fast that lips close while they are asked to part.
+    left = abs((1 - base) * gap - base * OVERLAP)
+    spoken = float(smoothstep(0, max(SPOKEN_IOD, 2 * left), opening))
+    return base + (even - base) * max(spoken, shaped)
 
 
 def jaw_drop(weights: NDArray[np.float32], mouth: MouthLine) -> float:
