@@ -129,6 +129,13 @@ def test_open_vowels_open_and_rounded_ones_round() -> None:
     assert iy[:, Control.ROUND].max() < 0.1
 
 
+def test_a_clear_a_opens_as_far_as_that_of_a_real_speaker() -> None:
+    """Whose lips are apart by 0.15 IOD in one frame of a hundred."""
+    (_, aa), (_, uw) = (say(("T", 0.08), (vowel, 0.25), ("T", 0.08)) for vowel in ("AA", "UW"))
+    for track, low, high in ((aa, 0.12, 0.18), (uw, 0.02, 0.05)):
+        assert low < (0.24 * track[:, Control.JAW] + 0.09 * track[:, Control.LOWER_LIP]).max() < high
+
+
 def test_stress_opens_wider() -> None:
     plain, stressed = (
         mouth_from_phones([Phone("T", 0, 0.1), Phone("AA", 0.1, 0.25, stress), Phone("T", 0.25, 0.35)], 0.35)
