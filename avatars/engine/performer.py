@@ -29,11 +29,13 @@ __all__ = ["Activity", "Line", "Mood", "Performer", "Playback", "Take"]
 
 # A smile on the source is half kept at rest.
 RESTING_RELAX: Final = 0.5
-# Into and out of speech the mouth and the smile take so many frames.
+# Out of speech the mouth takes so many frames.
 CLOSING_FRAMES: Final = 3
 # Somebody who is interrupted closes it sooner.
 CUT_CLOSING_FRAMES: Final = 2
-RELAX_PER_FRAME: Final = 0.35 / 9
+# The smile goes in a third of a second, and comes back too slowly for lips to be seen moving in silence.
+SMILE_GOES_PER_FRAME: Final = 0.35 / 9
+SMILE_COMES_PER_FRAME: Final = 0.35 / 50
 _SILENCE: Final = np.zeros(SAMPLES_PER_FRAME, np.float32)
 _FADE: Final = np.linspace(1, 0, SAMPLES_PER_FRAME, dtype=np.float32)
 
@@ -269,7 +271,7 @@ class Performer:
             self._closing = CLOSING_FRAMES
             self._mouth = mouth.copy()
             wanted = float(mouth[Control.RELAX])
-        self._relax += float(np.clip(wanted - self._relax, -RELAX_PER_FRAME, RELAX_PER_FRAME))
+        self._relax += float(np.clip(wanted - self._relax, -SMILE_COMES_PER_FRAME, SMILE_GOES_PER_FRAME))
         drawn = self._mouth.copy()
         drawn[Control.RELAX] = self._relax
         return drawn
