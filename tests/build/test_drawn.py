@@ -185,3 +185,13 @@ def test_shaded_lips_keep_the_line_between_them() -> None:
     rig = Rig.from_portrait(made)
     assert rig.mouth.gap < 0.06
     assert rig.palette.cavity.max() < 90
+
+
+def test_a_round_eye_of_an_animal_closes() -> None:
+    """The lids of a person, which are laid over it, are too flat for the dark eyes of a raccoon."""
+    made = picture_portrait(RACCOON, FacePoints.from_json(json.loads(RACCOON_POINTS.read_text())))
+    shut = shown(made, BLINK_LEFT=1.0, BLINK_RIGHT=1.0)
+    for eye in Rig.from_portrait(made).eyes:
+        inside = np.hypot(eye.x, eye.y) < 0.35
+        before, after = (float(np.median(picture[eye.box].mean(axis=2)[inside])) for picture in (made.picture, shut))
+        assert after > 1.8 * before

@@ -221,9 +221,12 @@ def _over(below: Array, above: Array, alpha: Array) -> Array:
     return np.asarray(below + (above - below) * alpha[..., None], np.float32)
 
 
-def find_eye(picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | None = None) -> Eye:
+def find_eye(
+    picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | None = None, *, taller: float = 1.0
+) -> Eye:
     """Measure one eye of a picture.
 
+    taller: how much taller than its landmarks the eye is, where those are a guess.
     skin_bgr: (3,) the paint of a drawing's skin, with which a round eye is closed; None for what is no drawing.
     """
     points = landmarks[:, :2]
@@ -247,6 +250,8 @@ def find_eye(picture: Picture, landmarks: Array, ids: EyeIds, skin_bgr: Array | 
 
     upper, lower, brow = curve(ids.upper), curve(ids.lower), curve(ids.brow)
     upper = np.minimum(upper, lower)
+    beyond = np.float32((taller - 1) / 2) * (lower - upper)
+    upper, lower = upper - beyond, lower + beyond
     aperture = (lower - upper) * smoothstep(0.56, 0.46, np.abs(table))
     widened = cv2.dilate(aperture[None], np.ones((1, 9), np.uint8))[0]
     travel = np.maximum(_soft(widened, 0.045), aperture)

@@ -24,6 +24,8 @@ from avatars.engine.face.weights import RELAX, WEIGHT_COUNT
 from avatars.engine.portrait import LANDMARK_COUNT, Kind, Portrait
 
 SMALLEST_PX: Final = 64
+# Animals are marked by hand, the lids not at all; their eyes are rounder than a person's, whose lids are taken.
+ANIMAL_EYES: Final = 1.7
 LARGEST_PX: Final = 2048
 # So far below where relaxed lips meet do upper teeth end.
 TEETH_END_IOD: Final = (0.035, 0.090)
@@ -109,7 +111,8 @@ class Rig:
 
 
 def _eye(portrait: Portrait, ids: EyeIds, skin_bgr: NDArray[np.float32] | None) -> Eye:
-    eye = find_eye(portrait.picture, portrait.landmarks, ids, skin_bgr)
+    taller = ANIMAL_EYES if portrait.kind is Kind.ANIMAL else 1.0
+    eye = find_eye(portrait.picture, portrait.landmarks, ids, skin_bgr, taller=taller)
     return replace(eye, lid=lid_skin(portrait.picture, eye))
 
 
