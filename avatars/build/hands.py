@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from avatars.build.neutral import LIPS, SOLID
 from avatars.engine.face.falloff import smoothstep
+from avatars.engine.face.frame import FACE_OVAL
 from avatars.engine.perception import eye_distance_px
 
 # How far parts of the face, and of what is around it, are looked for.
@@ -32,9 +33,15 @@ FREE_IOD: Final = 0.26
 # Lips that something comes as near as this fade, altogether before it touches them.
 LIPS_FROM_IOD: Final = (0.04, 0.22)
 
+# A hand this near to the lower face is moved with the mouth; it has the colour of the cheeks, in Lab.
+BESIDE_IOD: Final = 0.15
+SKIN_LAB: Final = 12.0
+SKIN_LIGHTNESS: Final = 45.0
+
 REACH_IOD: Final = 1.7
 BELOW_CHIN_IOD: Final = 0.7
 _NOSE, _CHIN = 1, 152
+_CHEEKS: Final = (50, 280, 101, 330, 117, 346)
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -79,6 +86,26 @@ class Unobstructed:
         large = area >= (SIDE_MIN_IOD * iod_px) ** 2
         large[0] = False
         return np.asarray(large[labels], np.bool_)
+
+
+def hand_at_mouth(in_front: NDArray[np.bool_], picture: Picture, landmarks: Array) -> bool:
+    """Whether what is in front of a face or beside it is a hand before the lower face, or right beside it.
+
+    Whatever else moves behind a face, a landscape behind the window of a car, has another colour.
+    """
+    marks, iod_px = landmarks[:, :2], eye_distance_px(landmarks)
+    lower = marks[list(FACE_OVAL)]
+    hull = cv2.convexHull(lower[lower[:, 1] > marks[_NOSE, 1]].astype(np.float32)).round().astype(np.int32)
+    region = np.zeros(in_front.shape, np.uint8)
+    cv2.fillConvexPoly(region, hull, (1,))
+    near = in_front & (cv2.dilate(region, _disc(BESIDE_IOD * iod_px)) > 0)
+    if not near.any():
+        return False
+    lab = _lab(picture, SOFT_IOD * iod_px)
+    columns, rows = np.clip(marks[list(_CHEEKS)].round().astype(int), 0, np.array(picture.shape[1::-1]) - 1).T
+    apart = np.abs(lab[near] - np.median(lab[rows, columns], axis=0))
+    skin = (np.hypot(apart[:, 1], apart[:, 2]) < SKIN_LAB) & (apart[:, 0] < SKIN_LIGHTNESS * LIGHTNESS_WEIGHT)
+    return bool(skin.sum() >= (SIDE_MIN_IOD * iod_px) ** 2)
 
 
 def free_share(in_front: NDArray[np.bool_], landmarks: Array, size: tuple[int, int]) -> Array:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from avatars.build.clip import Clip, open_clip
 from avatars.build.cutout import character_matte, clean_plate
 from avatars.build.framing import EXTENDED_WARNING, Frame, Shot, cut, frame_around, frame_figure
+from avatars.build.hands import Unobstructed, hand_at_mouth
 from avatars.build.harvest import IOD_MIN_PX, candidates, upper_teeth
 from avatars.build.inside import inside_colours
 from avatars.build.inspection import Findings, measure_light
@@ -29,6 +30,15 @@ from avatars.imx.manifest import SourceKind
 
 FACE_MIN_PX: Final = 44.0
 HIDDEN_MAX: Final = 0.8
+# So often another stretch is looked for where hands are in the way; they are looked for so often in each second.
+TRIES: Final = 4
+LOOKS_HZ: Final = 5.0
+HAND_GUARD_S: Final = 0.3
+LOOK_SIDE_PX: Final = 256
+HANDS: Final = (
+    "A hand comes before the mouth or beside the chin in this video, and may be moved along with the lips. "
+    "Record 10 seconds with the hands away from the face."
+)
 # Another face counts that is so high, compared with the one that speaks, and is seen so often.
 OTHER_FACE: Final = 0.5
 OTHER_TIMES: Final = 2
@@ -57,8 +67,9 @@ def draft_moving(
     begin(Stage.DETECT)
     track = follow(clip, lambda share: progress(Stage.DETECT, 0.02 + 0.46 * share, "Following the face."))
     begin(Stage.CROP)
-    picture_size = clip.width, clip.height
-    stretch = choose_stretch(track, clip.rate_hz, picture_size, size)
+    track, stretch, hands = _without_hands(clip, track, size)
+    if hands:
+        findings.warnings.append(HANDS)
     frame = _framed(clip, track, stretch, size, shot, findings)
     _inspect(track, stretch, frame, findings)
     loop = Loop(clip, track, stretch, frame, size)
@@ -116,6 +127,58 @@ def draft_moving(
         source_kind=SourceKind.VIDEO,
         recipe=_recipe(clip, stretch, frame),
     )
+
+
+def _without_hands(clip: Clip, track: Track, size: tuple[int, int]) -> tuple[Track, Stretch, bool]:
+    """The loop, if possible of pictures without a hand at the mouth, a track without the others, and whether a hand is
+    still there. Raises `BuildRefused`."""
+    picture_size = clip.width, clip.height
+    chosen = choose_stretch(track, clip.rate_hz, picture_size, size)
+    free, stretch = track, chosen
+    for _ in range(TRIES):
+        covered = _with_hands(clip, free, stretch)
+        if not covered.any():
+            return free, stretch, False
+        free = replace(free, found=free.found & ~covered)
+        try:
+            stretch = choose_stretch(free, clip.rate_hz, picture_size, size)
+        except BuildRefused:
+            break
+    return track, chosen, True
+
+
+def _with_hands(clip: Clip, track: Track, stretch: Stretch) -> NDArray[np.bool_]:
+    """In which pictures of a clip a hand is at the mouth, as far as a stretch and its reference tell: (n,)."""
+    frame = frame_around(
+        np.median(track.landmarks[stretch.first : stretch.last], axis=0),
+        (clip.width, clip.height),
+        (LOOK_SIDE_PX, LOOK_SIDE_PX),
+    )
+    wanted = set(range(stretch.first - stretch.meeting, stretch.last, max(1, round(clip.rate_hz / LOOKS_HZ))))
+    first, last = min(*wanted, stretch.reference), max(*wanted, stretch.reference)
+    pictures = {
+        index: cut(picture, frame, (LOOK_SIDE_PX, LOOK_SIDE_PX))
+        for index, (_, picture) in enumerate(clip.pictures(first, last), first)
+        if index in wanted or index == stretch.reference
+    }
+
+    def marks(index: int) -> Array:
+        return frame.to_frame(track.landmarks[index], (LOOK_SIDE_PX, LOOK_SIDE_PX))
+
+    plain = Unobstructed(pictures[stretch.reference], marks(stretch.reference))
+    seen = [
+        index
+        for index, picture in pictures.items()
+        if hand_at_mouth(plain.in_front(picture, marks(index)), picture, marks(index))
+    ]
+    if len(seen) > len(pictures) / 2:
+        # Then it is in the picture that the others are compared with.
+        seen = [stretch.reference]
+    covered = np.zeros(len(track), np.bool_)
+    guard = round(HAND_GUARD_S * clip.rate_hz)
+    for index in seen:
+        covered[max(0, index - guard) : index + guard + 1] = True
+    return covered
 
 
 def _inspect(track: Track, stretch: Stretch, frame: Frame, findings: Findings) -> None:

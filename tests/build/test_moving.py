@@ -216,3 +216,37 @@ def test_lips_are_laid_over_before_they_part() -> None:
     assert (amounts[18:27] > 0.95).all()
     assert amounts[0] < 0.01
     assert (np.abs(np.diff(amounts)) < 0.5).all()
+
+
+def with_hand(picture: np.ndarray, landmarks: np.ndarray, index: int) -> np.ndarray:
+    """The back of a hand with its fingers beside the chin, coming and going a little, in the colour of the forehead."""
+    chin, nose = landmarks[152, :2], landmarks[1, :2]
+    height = float(np.linalg.norm(chin - nose))
+    skin = cv2.mean(picture[int(landmarks[151, 1]) - 4 :, int(landmarks[151, 0]) - 4 :][:8, :8])[:3]
+    out = picture.copy()
+    x, y = chin + height * np.array([0.75 + 0.08 * np.sin(index / 4), 0.1])
+    cv2.ellipse(out, (round(x), round(y)), (round(0.45 * height), round(0.55 * height)), 20, 0, 360, skin, -1)
+    for finger in range(4):
+        tip = round(x - 0.55 * height + 0.12 * height * finger), round(y - 0.75 * height)
+        cv2.line(out, (round(x), round(y)), tip, [0.85 * channel for channel in skin], max(2, round(0.13 * height)))
+    return cv2.GaussianBlur(out, (3, 3), 0)
+
+
+def test_a_loop_is_taken_where_no_hand_is_at_the_chin(tmp_path: Path) -> None:
+    quiet = [*moving_pictures()[:QUIET_FRAMES], *moving_pictures()[:QUIET_FRAMES][::-1]]
+    marks = Perception.shared().faces(quiet[0])[0].landmarks
+    pictures = [
+        with_hand(one, marks, index) if 40 <= index < 100 else one for index, one in enumerate([*quiet, *quiet[40:80]])
+    ]
+    report = build_avatar(write_clip(tmp_path / "a.mp4", pictures), tmp_path / "a.imx", size=(320, 320))
+    begins_s, lasts_s = report.measures["loop_from_s"], report.measures["loop_s"]
+    assert begins_s + lasts_s <= 40 / RATE_HZ or begins_s >= 100 / RATE_HZ
+    assert not any("hand" in warning for warning in report.warnings)
+
+
+def test_hands_that_stay_at_the_chin_are_told(tmp_path: Path) -> None:
+    quiet = moving_pictures()[:QUIET_FRAMES]
+    marks = Perception.shared().faces(quiet[0])[0].landmarks
+    pictures = [one if index % 20 < 8 else with_hand(one, marks, index) for index, one in enumerate(quiet)]
+    report = build_avatar(write_clip(tmp_path / "a.mp4", pictures), tmp_path / "a.imx", size=(320, 320))
+    assert any(warning.startswith("A hand comes before the mouth") for warning in report.warnings)
