@@ -10,6 +10,7 @@ import pytest
 from avatars.build.preview import small
 from avatars.engine.controls import Control, rest
 from avatars.engine.face import FaceRenderer, Rig
+from avatars.engine.face.eyes import LEFT_EYE
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.frame import FaceFrame
 from avatars.engine.face.relax import Relaxation
@@ -180,3 +181,14 @@ def test_a_small_face_keeps_its_own_teeth(portrait: Portrait, width_px: int) -> 
     rig = Rig.from_portrait(small(portrait, width_px))
     assert rig.own_teeth is not None
     assert float(rig.own_teeth.sum()) / rig.frame.iod_px**2 == pytest.approx(0.142, abs=0.012)
+
+
+def test_an_eye_that_is_shut_in_its_picture_does_not_blink(portrait: Portrait) -> None:
+    landmarks = portrait.landmarks.copy()
+    upper, lower = list(LEFT_EYE.upper), list(LEFT_EYE.lower)
+    landmarks[upper] = landmarks[lower] = (landmarks[upper] + landmarks[lower]) / 2
+    controls = rest()
+    controls[[Control.BLINK_LEFT, Control.BLINK_RIGHT]] = 1.0
+    left, right, *_ = Rig.from_portrait(replace(portrait, landmarks=landmarks)).eye_look(controls)
+    assert left == 0
+    assert right == 1

@@ -43,6 +43,8 @@ RIGHT_EYE: Final = EyeIds(
 LID_TRAVEL: Final = 0.86
 LOWER_LID_RISE: Final = 0.16
 GAZE_FOLLOW: Final = 0.62
+# An eye that is less tall, in eye widths, is shut; one that is taller than the second value is open.
+SHUT: Final = (0.06, 0.15)
 # A lid that travels less, in eye widths, is not seen to move.
 LEAST_TRAVEL: Final = 0.003
 # The lashes of a closed eye hang down so far below its line.
@@ -100,6 +102,11 @@ class Eye:
         """Rows and columns of the picture that the eye is painted into."""
         rows, columns = self.x.shape
         return slice(self.top, self.top + rows), slice(self.left, self.left + columns)
+
+    @property
+    def opens(self) -> float:
+        """How far the eye is open in its picture, 0 to 1: one that is shut has nothing to close."""
+        return float(smoothstep(*SHUT, self.largest_aperture))
 
     @property
     def strip(self) -> float:

@@ -103,7 +103,8 @@ class Rig:
     def eye_look(self, controls: Controls) -> tuple[float, float, float, float]:
         """How far the left and the right lid are closed, 0..1, and the gaze, x and y in IOD, as coarse as is seen."""
         limit = self.portrait.blink_limit
-        blinks = (min(float(controls[control]), 1) * limit for control in (Control.BLINK_LEFT, Control.BLINK_RIGHT))
+        lids = zip((Control.BLINK_LEFT, Control.BLINK_RIGHT), self.eyes, strict=True)
+        blinks = (min(float(controls[control]), 1) * limit * eye.opens for control, eye in lids)
         left, right = (round(blink, 2) for blink in blinks)
         if limit <= 0:
             return left, right, 0.0, 0.0
