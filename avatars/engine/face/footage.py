@@ -20,13 +20,15 @@ from avatars.engine.face.interior import Opening
 from avatars.engine.face.painter import MouthPainter
 from avatars.engine.face.palette import LUMA_BGR
 from avatars.engine.face.projector import Projector, Shown
-from avatars.engine.face.renderer import ROTATION, FaceRenderer
+from avatars.engine.face.renderer import MOUTH_MARGIN_IOD, ROTATION, FaceRenderer
 from avatars.engine.face.rig import Rig
 from avatars.engine.face.sampling import sample
 from avatars.engine.face.shading import GAIN_POWERS_BGR, INVISIBLE, shading_weights
 from avatars.engine.face.weights import RELAX, shape_weights
 
 STILL: Final = 1e-3
+# The mouth's box reaches so far beyond its lips, to the sides and up and down, where corners are healed.
+HEALED_MARGIN_IOD: Final = (0.20, 0.15)
 MEASURED_GAP_IOD: Final = (0.02, 0.05)
 # A pixel whose luma, of `LUMA_RANGE` of its full range, changed by so much is new altogether; so far beyond a new one
 # softening goes on.
@@ -165,7 +167,8 @@ class FootageRenderer(FaceRenderer):
         rig = self.rig
         upper, lower = rig.fields.contours(weights)
         seen = pose.forward(rig.frame.to_pixels(np.concatenate([upper, lower]))) - origin
-        margin = self._mouth_margin * rig.frame.iod_px * pose.scale + 2
+        beyond = MOUTH_MARGIN_IOD if rig.healed is None else HEALED_MARGIN_IOD
+        margin = np.array(beyond, np.float32) * rig.frame.iod_px * pose.scale + 2
         low = np.clip((seen.min(axis=0) - margin).astype(int), 0, [shape[1] - 1, shape[0] - 1])
         high = np.clip((seen.max(axis=0) + margin).astype(int) + 1, low + 1, [shape[1], shape[0]])
         band, self._columns = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))

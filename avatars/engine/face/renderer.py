@@ -23,9 +23,7 @@ from avatars.engine.face.weights import RELAX, jaw_drop, shape_weights
 from avatars.engine.portrait import Kind
 
 ROTATION: Final = 3
-# The mouth's box reaches so far beyond its lips, to the sides and up and down: further where corners are healed.
-MOUTH_MARGIN_IOD: Final = (0.08, 0.08)
-HEALED_MARGIN_IOD: Final = (0.20, 0.15)
+MOUTH_MARGIN_IOD: Final = 0.08
 CONTACT_SIGMA_IOD: Final = 0.0045
 DRAWN_LINE_IOD: Final = 0.011
 DRAWN_LINE_SHADE: Final = np.float32(0.4)
@@ -170,7 +168,7 @@ class FaceRenderer:
         upper, lower = rig.fields.contours(weights)
         origin = self._identity[rig.fields.row * STEP_PX, rig.fields.column * STEP_PX]
         pixels = self._posed(np.concatenate([upper, lower]), head_map)
-        margin = self._mouth_margin * rig.frame.iod_px + 2
+        margin = MOUTH_MARGIN_IOD * rig.frame.iod_px + 2
         low = np.maximum((pixels.min(axis=0) - origin - margin).astype(int), 0)
         high = np.minimum((pixels.max(axis=0) - origin + margin).astype(int) + 1, np.array(head_map.shape[1::-1]))
         band = slice(int(low[1]), int(high[1]))
@@ -188,11 +186,6 @@ class FaceRenderer:
         self._before_mouth = head_map[band, self._columns].copy()
         seam = (self._upper + self._lower) / 2
         return np.clip((y - seam) * rig.frame.iod_px + 0.5, 0, 1).astype(np.float32), band
-
-    @property
-    def _mouth_margin(self) -> Array:
-        """How far the mouth's box reaches beyond the moved lips, x and y, IOD."""
-        return np.array(MOUTH_MARGIN_IOD if self.rig.healed is None else HEALED_MARGIN_IOD, np.float32)
 
     def _keep_to_own_lip(self, region_map: Array, below: Array) -> None:
         """Let no pixel of the mouth's box fetch from the other lip.
@@ -223,11 +216,14 @@ class FaceRenderer:
         return np.asarray(pixels - (head_map[at[:, 1], at[:, 0]] - (at + origin)), np.float32)
 
     def _heal(self, relax: float) -> None:
-        """Lips instead of what an open source shows between them; the inside is drawn over that."""
+        """Lips instead of what an open source shows between them, and softened folds; the inside is drawn over that."""
         if self.rig.healed is None or relax <= 0:
             return
-        target = self._warped[self._mouth_box]
-        places = np.ascontiguousarray(self._map[self._mouth_box][: target.shape[0], : target.shape[1]])
+        fields = self.rig.fields
+        (rows, columns), top, left = fields.shape, fields.row * STEP_PX, fields.column * STEP_PX
+        region = slice(top, top + rows * STEP_PX), slice(left, left + columns * STEP_PX)
+        target = self._warped[region]
+        places = np.ascontiguousarray(self._map[region][: target.shape[0], : target.shape[1]])
         heal(target, self.rig.healed, places, relax)
 
     def _shade(self, gain: Array) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatars.engine.controls import Control, Controls
+from avatars.engine.face.creases import soften_folds
 from avatars.engine.face.eyes import LEFT_EYE, RIGHT_EYE, Eye, EyeIds, find_eye
 from avatars.engine.face.fields import STEP_PX, MouthFields, build_fields, grid_nodes
 from avatars.engine.face.frame import FaceFrame
@@ -91,7 +92,7 @@ class Rig:
             own_teeth=None if teeth is None else teeth[..., 3].astype(np.float32) / np.float32(255),
             teeth_picture=portrait.picture if teeth is None else np.ascontiguousarray(teeth[..., :3]),
             teeth_rise=rise,
-            healed=healed(portrait.picture, frame, mouth) if photo and mouth.is_open else None,
+            healed=_mended(portrait, frame, mouth) if photo and mouth.is_open else None,
             matte=portrait.matte.astype(np.float32) / np.float32(255),
         )
 
@@ -124,6 +125,14 @@ def _meeting(mouth: MouthLine, fields: MouthFields) -> float:
     relaxed[RELAX] = 1.0
     upper, lower = fields.contours(relaxed)
     return float(upper[len(upper) // 2, 1] + lower[len(lower) // 2, 1]) / 2
+
+
+def _mended(portrait: Portrait, frame: FaceFrame, mouth: MouthLine) -> NDArray[np.uint8]:
+    """What is drawn instead of an open mouth and of the folds beside it. Pictures of footage have folds of their own."""
+    made = healed(portrait.picture, frame, mouth)
+    if portrait.footage is not None:
+        return made
+    return soften_folds(made, portrait.picture, portrait.landmarks, frame, mouth)
 
 
 def _check(portrait: Portrait) -> None:

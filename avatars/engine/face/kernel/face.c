@@ -94,8 +94,9 @@ typedef struct {
     const uint8_t *matte_low, *matte_high;
     const uint8_t *own_teeth;
     const uint8_t *teeth_source[3];
-    /* Y, U, V, and how much they cover at full and at half size. */
+    /* Y, U, V, and how much they cover at full and at half size; and the most of that in each block. */
     const uint8_t *healed[5];
+    const uint8_t *healed_high;
     Eye eyes[2];
     Colours colours;
 } Avatar;
@@ -699,7 +700,9 @@ static void find_mouth(const Avatar *a, const Frame *f, const Memory *m, Mouth *
         }
     }
     float iod = a->iod_px * (f->is_posed ? f->pose_scale : 1);
-    float sideways = (a->healed[0] ? 0.20f : 0.08f) * iod + 2, margin = (a->healed[0] ? 0.15f : 0.08f) * iod + 2;
+    /* Over footage nothing is healed outside of the box. */
+    int wide = a->healed[0] && f->is_posed;
+    float sideways = (wide ? 0.20f : 0.08f) * iod + 2, margin = (wide ? 0.15f : 0.08f) * iod + 2;
     /* Whole cells to the sides and even rows, so that luma, chroma and the runs beside the mouth share their borders. */
     o->left = ((int)fmaxf(left - sideways, 0) + HALF) / CELL * CELL - HALF;
     o->right = ((int)clampf(right + sideways, 0, a->width - 1) + HALF) / CELL * CELL + HALF;
@@ -931,11 +934,11 @@ typedef struct {
     Memory m;
     Mouth mouth;
     uint8_t *out[3];
-    int moved, speaking, lit;
+    int moved, speaking, lit, heals;
 } Drawing;
 
 /* How the cells of a cell row are made. The matte is known for blocks of the source, its least and its most. */
-static void classify(const Drawing *d, int cell_row, int uses_upper, int uses_lower, uint8_t *classes, uint8_t *shaded) {
+static void classify(const Drawing *d, int cell_row, int uses_upper, int uses_lower, uint8_t *classes, uint8_t *shaded, uint8_t *mended) {
     const Avatar *a = d->a;
     const Memory *m = &d->m;
     for (int c = 0; c <= a->columns; c++) {
@@ -952,19 +955,22 @@ static void classify(const Drawing *d, int cell_row, int uses_upper, int uses_lo
                 furthest = fmaxf(furthest, fabsf(y - (CELL * (row - 1) + 3.5f)));
             }
         }
-        int low = 255, high = 255;
-        if (d->moved) {
+        int low = 255, high = d->moved ? 0 : 255, cover = 0;
+        if (d->moved || d->heals) {
             int c0 = (int)clampf(left, 0, a->width - 1) / CELL, c1 = (int)clampf(right, 0, a->width - 1) / CELL;
             int r0 = (int)clampf(top, 0, a->height - 1) / CELL, r1 = (int)clampf(bottom, 0, a->height - 1) / CELL;
-            high = 0;
             for (int r = r0; r <= r1; r++)
                 for (int k = c0; k <= c1; k++) {
                     int block = r * a->block_columns + k;
-                    low = a->matte_low[block] < low ? a->matte_low[block] : low;
-                    high = a->matte_high[block] > high ? a->matte_high[block] : high;
+                    if (d->moved) {
+                        low = a->matte_low[block] < low ? a->matte_low[block] : low;
+                        high = a->matte_high[block] > high ? a->matte_high[block] : high;
+                    }
+                    if (d->heals) cover = a->healed_high[block] > cover ? a->healed_high[block] : cover;
                 }
         }
-        classes[c] = high <= 2 ? AS_PLATE : low >= 253 ? (furthest < 0.05f ? AS_SOURCE : AS_MOVED) : AS_RIM;
+        mended[c] = cover > 0;
+        classes[c] = high <= 2 ? AS_PLATE : low >= 253 ? (furthest < 0.05f && !mended[c] ? AS_SOURCE : AS_MOVED) : AS_RIM;
         if (d->lit) {
             float most = 0;
             for (int corner = 0; corner < 4; corner++)
@@ -995,6 +1001,33 @@ static void shade_chroma(Drawing *d, int line, int from_cell, int to_cell, int x
         u[x] = byte_of((u[x] - 128) * light[x + HALF / 2] + y * tint_u[x + HALF / 2] + 128);
         v[x] = byte_of((v[x] - 128) * light[x + HALF / 2] + y * tint_v[x + HALF / 2] + 128);
     }
+}
+
+/* Lays the healed picture over a row that was fetched from these places, which are those of its plane. */
+FOR_BOTH_SIZES void heal_row(Drawing *d, const int half, const float *xs, const float *ys, int n, uint8_t *const out[2]) {
+    const Avatar *a = d->a;
+    Memory *m = &d->m;
+    int planes = half ? 2 : 1;
+    uint8_t *healed[2] = {m->bytes[0], m->bytes[1]}, *cover = m->bytes[3];
+    Fetch f = half ? chroma_fetch(a, a->healed[1], a->healed[2], healed[0], healed[1]) : luma_fetch(a, a->healed[0], healed[0]);
+    f.planes[f.count] = a->healed[half ? 4 : 3];
+    f.out[f.count++] = cover;
+    if (d->f->is_posed) {
+        const float *back = d->f->pose_back;
+        float *at_x = m->rows[27], *at_y = m->rows[28];
+        for (int i = 0; i < n; i++) {
+            float x = half ? 2 * xs[i] + 0.5f : xs[i], y = half ? 2 * ys[i] + 0.5f : ys[i];
+            at_x[i] = back[0] * x + back[1] * y + back[2];
+            at_y[i] = back[3] * x + back[4] * y + back[5];
+        }
+        if (half) to_chroma(at_x, at_y, n);
+        xs = at_x, ys = at_y;
+    }
+    fetch(a, &f, xs, ys, n);
+    float amount = smooth(0, 0.35f, d->f->relax) / 255;
+    for (int p = 0; p < planes; p++)
+        INDEPENDENT
+        for (int i = 0; i < n; i++) out[p][i] = byte_of(out[p][i] + (healed[p][i] - (float)out[p][i]) * amount * cover[i]);
 }
 
 /* Lets no pixel of a row fetch from the other lip: towards the corners the shapes are steeper than the grid can tell.
@@ -1056,11 +1089,8 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
     int planes = half ? 2 : 1, first = half ? 1 : 0;
     uint8_t *out[2];
     for (int p = 0; p < planes; p++) out[p] = d->out[first + p] + (ptrdiff_t)row * width + x0;
-    float *alpha_x = m->rows[13], *alpha_y = m->rows[14];
     uint8_t *alpha = m->bytes[2], *own_bytes = m->bytes[3];
     if (half) {
-        memcpy(alpha_x, rows[4], n * sizeof(float));
-        memcpy(alpha_y, rows[5], n * sizeof(float));
         to_chroma(rows[4], rows[5], n);
     }
     Fetch f = half ? chroma_fetch(a, d->s->source[1], d->s->source[2], out[0], out[1]) : luma_fetch(a, d->s->source[0], out[0]);
@@ -1069,28 +1099,7 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
         f.out[f.count++] = alpha;
     }
     fetch(a, &f, rows[4], rows[5], n);
-    if (a->healed[0] && d->f->relax > 0) {
-        uint8_t *lips[2] = {m->bytes[0], m->bytes[1]};
-        Fetch g = half ? chroma_fetch(a, a->healed[1], a->healed[2], lips[0], lips[1]) : luma_fetch(a, a->healed[0], lips[0]);
-        g.planes[g.count] = a->healed[half ? 4 : 3];
-        g.out[g.count++] = own_bytes;
-        float *at_x = rows[4], *at_y = rows[5];
-        if (d->f->is_posed) {
-            const float *back = d->f->pose_back;
-            float *whole_x = half ? alpha_x : rows[4], *whole_y = half ? alpha_y : rows[5];
-            at_x = m->rows[27], at_y = m->rows[28];
-            for (int i = 0; i < n; i++) {
-                at_x[i] = back[0] * whole_x[i] + back[1] * whole_y[i] + back[2];
-                at_y[i] = back[3] * whole_x[i] + back[4] * whole_y[i] + back[5];
-            }
-            if (half) to_chroma(at_x, at_y, n);
-        }
-        fetch(a, &g, at_x, at_y, n);
-        float amount = smooth(0, 0.35f, d->f->relax) / 255;
-        for (int p = 0; p < planes; p++)
-            INDEPENDENT
-            for (int i = 0; i < n; i++) out[p][i] = byte_of(out[p][i] + (lips[p][i] - (float)out[p][i]) * amount * own_bytes[i]);
-    }
+    if (a->healed[0] && d->f->relax > 0) heal_row(d, half, rows[4], rows[5], n, out);
     if (d->lit) {
         for (int k = 0; k < 3; k++) {
             const float *const light[3] = {m->light, m->tint_u, m->tint_v};
@@ -1191,14 +1200,15 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
 }
 
 /* Whole cells of one row: copied, fetched, lit and laid over the background as their classes say. */
-static void plain_row(Drawing *d, int row, int half, const uint8_t *classes, const uint8_t *shaded, int from_cell, int to_cell) {
+static void plain_row(Drawing *d, int row, int half, const uint8_t *classes, const uint8_t *shaded, const uint8_t *mended,
+                      int from_cell, int to_cell) {
     const Avatar *a = d->a;
     Memory *m = &d->m;
     int width = a->width >> half, cell = CELL >> half, planes = half ? 2 : 1, first = half ? 1 : 0;
     int stride = half ? a->half_stride : a->plane_stride;
     for (int c = from_cell; c < to_cell;) {
         int end = c + 1;
-        while (end < to_cell && classes[end] == classes[c] && shaded[end] == shaded[c]) end++;
+        while (end < to_cell && classes[end] == classes[c] && shaded[end] == shaded[c] && mended[end] == mended[c]) end++;
         int x0 = cell * c - cell / 2, x1 = cell * end - cell / 2;
         if (x0 < 0) x0 = 0;
         if (x1 > width) x1 = width;
@@ -1224,6 +1234,12 @@ static void plain_row(Drawing *d, int row, int half, const uint8_t *classes, con
                     f.out[f.count++] = m->bytes[2];
                 }
                 fetch(a, &f, xs, ys, n);
+                if (mended[c]) {
+                    if (half)
+                        heal_row(d, 1, xs, ys, n, out);
+                    else
+                        heal_row(d, 0, xs, ys, n, out);
+                }
             }
             if (shaded[c] && kind != AS_PLATE) {
                 if (half)
@@ -1242,7 +1258,7 @@ static void draw_rows(Drawing *d) {
     const Avatar *a = d->a;
     Memory *m = &d->m;
     const Mouth *o = &d->mouth;
-    uint8_t *classes = (uint8_t *)m->rows[38], *shaded = (uint8_t *)m->rows[39];
+    uint8_t *classes = (uint8_t *)m->rows[38], *shaded = (uint8_t *)m->rows[39], *mended = (uint8_t *)m->rows[40];
     int box_from = 0, box_to = 0;
     if (d->speaking) {
         box_from = (o->left + HALF) / CELL;
@@ -1255,7 +1271,7 @@ static void draw_rows(Drawing *d) {
         if (y1 > a->height) y1 = a->height;
         if (y0 >= y1) continue;
         int lower_only = d->speaking && y0 >= o->bottom, upper_only = !d->speaking || y1 <= o->top;
-        classify(d, cell_row, !lower_only, !upper_only, classes, shaded);
+        classify(d, cell_row, !lower_only, !upper_only, classes, shaded, mended);
         int rim = 0;
         for (int c = box_from; c < box_to; c++) rim |= d->moved && (classes[c] == AS_PLATE || classes[c] == AS_RIM);
         for (int half = 0; half < 2; half++)
@@ -1274,14 +1290,14 @@ static void draw_rows(Drawing *d) {
                 }
                 int row = y >> half;
                 if (in_box) {
-                    plain_row(d, row, half, classes, shaded, 0, box_from);
-                    plain_row(d, row, half, classes, shaded, box_to, a->columns + 1);
+                    plain_row(d, row, half, classes, shaded, mended, 0, box_from);
+                    plain_row(d, row, half, classes, shaded, mended, box_to, a->columns + 1);
                     if (half)
                         mouth_row(d, row, 1, rim);
                     else
                         mouth_row(d, row, 0, rim);
                 } else
-                    plain_row(d, row, half, classes, shaded, 0, a->columns + 1);
+                    plain_row(d, row, half, classes, shaded, mended, 0, a->columns + 1);
             }
     }
 }
@@ -1470,6 +1486,8 @@ void face_render(const Avatar *a, const Session *s, const Frame *f, uint8_t *out
         d.lit = move_mouth(a, f, &d.m);
         find_mouth(a, f, &d.m, &d.mouth);
         part_beside(a, &d.m, &d.mouth);
+        /* Over footage what is healed lies within the mouth's box: each picture there has folds of its own. */
+        d.heals = a->healed[0] && f->relax > 0 && !f->is_posed;
     } else if (f->is_posed) {
         copy_source(a, s, d.out);
         return;

@@ -60,6 +60,7 @@ class AvatarStruct(Structure):
         *((name, c_void_p) for name in ("matte", "matte_half", "matte_low", "matte_high", "own_teeth")),
         ("teeth_source", c_void_p * 3),
         ("healed", c_void_p * 5),
+        ("healed_high", c_void_p),
         ("eyes", EyeStruct * 2),
         ("colours", ColoursStruct),
     )

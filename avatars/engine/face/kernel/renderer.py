@@ -147,6 +147,7 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
     source = _source_planes(portrait.picture)
     teeth_source = source if rig.teeth_picture is portrait.picture else _source_planes(rig.teeth_picture)
     healed = () if rig.healed is None else _healed_planes(rig.healed)
+    healed_high = None if rig.healed is None else _by_block(np.ascontiguousarray(rig.healed[..., 3]), rows, columns)[1]
     plate_luma, plate_chroma = planes(i420_of(portrait.plate), height, width)
     plate = (plate_luma, *plate_chroma)
     matte = _padded(portrait.matte)
@@ -198,13 +199,14 @@ def _make_plan(rig: Rig, *, scalar: bool) -> _Plan:
         *(_address(array) for array in (matte, matte_half, matte_low, matte_high, teeth)),
         _addresses(*teeth_source),
         (ctypes.c_void_p * 5)(*(plane.ctypes.data for plane in healed)),
+        _address(healed_high),
         (EyeStruct * 2)(*eyes),
         colours,
     )
     kept = (
         *(head, upper, lower, shading, contour, tooth_rows),
         *(plate, matte, matte_half, matte_low, matte_high),
-        *(teeth, teeth_source, healed),
+        *(teeth, teeth_source, healed, healed_high),
     )
     return _Plan(struct, source, library().face_memory(byref(struct)), (*kept, eye_maps))
 
