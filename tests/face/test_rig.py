@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.eyes import LEFT_EYE
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
 from avatars.engine.face.frame import FaceFrame
+from avatars.engine.face.mouthline import find_mouth
 from avatars.engine.face.relax import Relaxation
 from avatars.engine.face.shapes import JAW_DROP, LOWER_LIP_DROP, UPPER_LIP_LIFT
 from avatars.engine.face.weights import RELAX, WEIGHT_COUNT, shape_weights
@@ -102,6 +104,29 @@ def test_parted_lips_open_as_far_as_they_are_told(path: Path) -> None:
         shown.append(float((lower - upper)[len(upper) // 2, 1]))
     assert np.abs(np.array(shown) - told)[8:].max() < 0.01
     assert np.diff(shown).min() > 0
+
+
+def test_lips_hardly_parted_are_closed_at_rest() -> None:
+    frame = rest()
+    for gap, resting in ((0.03, 1.0), (0.10, 0.5)):
+        mouth = replace(rig_of(ASTRONAUT).mouth, gap=gap)
+        for relax, weight in ((0.5, resting), (0.0, 0.0)):
+            frame[Control.RELAX] = relax
+            assert shape_weights(frame, Kind.PHOTO, mouth)[RELAX] == pytest.approx(weight)
+
+
+def test_teeth_between_lips_that_the_mesh_takes_for_closed_are_seen() -> None:
+    """The slit stayed where it was, bright between the lips of an m."""
+    portrait = portrait_of(MONA_LISA)
+    frame, mouth = rig_of(MONA_LISA).frame, rig_of(MONA_LISA).mouth
+    picture = portrait.picture.copy()
+    x, y = frame.to_pixels(np.array([[0.0, float(mouth.seam(np.zeros(1, np.float32))[0])]], np.float32))[0]
+    axes = 0.15 * frame.iod_px, 0.028 * frame.iod_px
+    cv2.ellipse(picture, ((float(x), float(y)), (2 * axes[0], 2 * axes[1]), 0), (170, 185, 190), -1)
+    parted = find_mouth(picture, portrait.landmarks, frame)
+    assert not find_mouth(portrait.picture, portrait.landmarks, frame).is_open
+    assert parted.is_open
+    assert parted.gap == pytest.approx(0.056, abs=0.02)
 
 
 @pytest.mark.parametrize("path", [ASTRONAUT, MONA_LISA])

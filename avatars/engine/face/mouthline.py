@@ -15,6 +15,15 @@ CLOSED_GAP_IOD: Final = 0.025
 SEARCH_IOD: Final = 0.06
 SEARCH_ROWS: Final = 49
 STEP_PENALTY: Final = 1.0
+# Teeth between lips that the mesh takes for closed: the red of teeth is nearer to their green than that of lips is.
+SLIT_SEARCH_IOD: Final = 0.10
+SLIT_ROWS: Final = 81
+LIP_FROM_IOD: Final = 0.05
+PALE: Final = 0.82
+SLIT_WIDTH_IOD: Final = 0.10
+SLIT_NEAR_IOD: Final = 0.02
+# The inner edge of a lip lies in the shade beside the teeth.
+SLIT_RIM_IOD: Final = 0.006
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +67,13 @@ def find_mouth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame
 
     upper, lower = curve(INNER_UPPER), curve(INNER_LOWER)
     lower = np.maximum(lower, upper)
-    gap = float(np.mean((lower - upper)[COLUMNS // 3 : -COLUMNS // 3]))
+    gap = _gap(upper, lower)
     if gap < CLOSED_GAP_IOD:
-        upper = lower = _dark_line(picture, frame, xs, np.float32(0.5) * (upper + lower))
+        seam = np.float32(0.5) * (upper + lower)
+        upper, lower = _pale_slit(picture, frame, xs, seam)
+        gap = max(gap, _gap(upper, lower))
+        if gap < CLOSED_GAP_IOD:
+            upper = lower = _dark_line(picture, frame, xs, seam)
     outer_upper, outer_lower = curve(OUTER_UPPER), curve(OUTER_LOWER)
     middle = COLUMNS // 2
     return MouthLine(
@@ -74,6 +87,39 @@ def find_mouth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame
         max(0.04, float(outer_lower[middle] - lower[middle])),
         gap,
     )
+
+
+def _gap(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> float:
+    return float(np.mean((lower - upper)[COLUMNS // 3 : -COLUMNS // 3]))
+
+
+def _pale_slit(
+    picture: NDArray[np.uint8], frame: FaceFrame, xs: NDArray[np.float32], seam: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The inner edges of lips that are parted around teeth though the mesh sees none apart; `seam` twice where not."""
+    offsets = np.linspace(-SLIT_SEARCH_IOD, SLIT_SEARCH_IOD, SLIT_ROWS, dtype=np.float32)
+    grid = np.stack(np.broadcast_arrays(xs[None, :], seam[None, :] + offsets[:, None]), axis=-1).astype(np.float32)
+    pixels = frame.to_pixels(grid)
+    seen = cv2.remap(picture, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    redness = seen[..., 2].astype(np.float32) / np.maximum(seen[..., 1], 1)
+    middle = slice(COLUMNS // 4, -COLUMNS // 4)
+    lips = float(np.median(redness[np.abs(offsets) > LIP_FROM_IOD, middle]))
+    _, blobs, boxes, _ = cv2.connectedComponentsWithStats((redness < PALE * lips).astype(np.uint8))
+    near = blobs[np.abs(offsets) < SLIT_NEAR_IOD, middle]
+    least = SLIT_WIDTH_IOD / (xs[1] - xs[0])
+    upper, lower = seam.copy(), seam.copy()
+    for blob in np.unique(near[near > 0]):
+        top, width, height = boxes[blob, [cv2.CC_STAT_TOP, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+        # What goes on to the edge of the search is skin beside thin lips, or a light on them.
+        if width < least or top == 0 or top + height == SLIT_ROWS:
+            continue
+        for column in np.flatnonzero((blobs == blob).any(axis=0)):
+            rows = np.flatnonzero(blobs[:, column] == blob)
+            upper[column] = min(upper[column], seam[column] + offsets[rows[0]] - SLIT_RIM_IOD)
+            lower[column] = max(lower[column], seam[column] + offsets[rows[-1]] + SLIT_RIM_IOD)
+    edges = (cv2.GaussianBlur(edge[None], (0, 0), 2.0, borderType=cv2.BORDER_REPLICATE)[0] for edge in (upper, lower))
+    first, second = (np.asarray(edge, np.float32) for edge in edges)
+    return first, second
 
 
 def _dark_line(

@@ -22,6 +22,8 @@ ANIMAL_ROUND: Final = 0.5
 JAW_OF_GAP: Final = 0.42
 # An opening of this size, IOD, is no smile any more.
 SPOKEN_IOD: Final = 0.06
+# A source's lips are hardly parted below the first of these gaps, and plainly above the second.
+HARDLY_PARTED_IOD: Final = (0.05, 0.08)
 
 
 def shape_weights(controls: Controls, kind: Kind, mouth: MouthLine) -> NDArray[np.float32]:
@@ -66,6 +68,8 @@ def _relaxed(base: float, opening: float, shaped: float, gap: float) -> float:
     base: the weight at rest, where lips that smile stay parted. opening: what is asked for, IOD. shaped: how much rounding
     or a tucked lip takes the smile away whatever the opening, 0..1. gap: of the source, IOD.
     """
+    # Lips hardly parted would show neither a seam nor an opening when half relaxed: they are closed at rest.
+    base += (1 - base) * float((1 - smoothstep(*HARDLY_PARTED_IOD, gap)) * smoothstep(0, 0.5, base))
     even = gap / (gap + OVERLAP)
     # From the parted lips of the base to the asked opening; never so fast that lips close while they are asked to part.
     left = abs((1 - base) * gap - base * OVERLAP)
