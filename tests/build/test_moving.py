@@ -137,7 +137,7 @@ def test_the_mouth_speaks_over_every_picture(portrait: Portrait) -> None:
         )
         assert open_face is not None
         assert closed_face is not None
-        assert open_face.opening_iod > 0.08
+        assert open_face.opening_iod > 0.06
         assert closed_face.opening_iod < 0.05
         for _ in range(7):
             renderer.render(rest())
