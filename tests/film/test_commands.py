@@ -7,10 +7,10 @@ from typing import Any
 
 import cv2
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from avatars.build import BuildRefused
-from avatars.engine.face.sheet import CELL_PX
+from avatars.engine.face.sheet import CELL_PX, ROW_PX
 from avatars.engine.gestures import GESTURES
 from avatars.engine.performer import Performer
 from avatars.management.commands import contact_sheet, measure_avatar, render_avatar
@@ -174,6 +174,30 @@ def test_the_sheet_of_gestures_shows_every_one(tmp_path: Path, monkeypatch: pyte
     picture = cv2.imread(str(tmp_path / "sheet.jpg"))
     assert picture.shape[0] == (1 + len(GESTURES)) * CELL_PX
     assert f"{picture.shape[1]}x{picture.shape[0]}" in out.getvalue()
+
+
+def test_the_sheet_of_a_folder_has_a_row_for_each_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("face.jpg", "nobody.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+
+    def drafted(source: Path, points: Any) -> Any:
+        if source.name == "nobody.png":
+            raise BuildRefused("needs_points", "There is nobody.")
+        return portrait_of(MONA_LISA)
+
+    monkeypatch.setattr(contact_sheet, "read_portrait", drafted)
+    out = StringIO()
+    call_command("contact_sheet", str(tmp_path), "--out", str(tmp_path / "sheet.png"), stdout=out)
+    assert "nobody.png: There is nobody." in out.getvalue()
+    picture = cv2.imread(str(tmp_path / "sheet.png"))
+    drawn, refused = picture[:ROW_PX], picture[ROW_PX:]
+    assert refused.shape == drawn.shape
+    assert drawn.std() > 4 * refused.std() > 0
+
+
+def test_a_folder_without_faces_has_no_sheet(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no pictures and no avatar files"):
+        call_command("contact_sheet", str(tmp_path), "--out", str(tmp_path / "sheet.png"))
 
 
 @pytest.mark.usefixtures("quick")

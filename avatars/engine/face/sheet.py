@@ -26,6 +26,8 @@ EYES_REACH_IOD: Final = 0.95
 FACE_REACH_IOD: Final = 1.7
 SPOKEN_CELLS: Final = 10
 GESTURE_CELLS: Final = 8
+ROW_PX: Final = 200
+ROW_MOUTHS: Final = ("rest", "MBP", "AA", "IY", "UW", "S", "FV", "shout")
 SPEAKING_RELAX: Final = 0.85
 RESTING_RELAX: Final = 0.5
 
@@ -86,6 +88,28 @@ def sheet(portrait: Portrait, track: Controls | None = None) -> Picture:
             cells.append(_label(_mouth(rig, _drawn(rig, track[index])), f"frame {index}"))
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     return np.vstack(rows)
+
+
+def row(portrait: Portrait, name: str) -> Picture:
+    """Draw what most easily goes wrong as one row of a sheet of many faces, (ROW_PX, width, 3) uint8 BGR.
+
+    The source, the mouth in eight shapes, then the whole picture with an open mouth, and with closed eyes and a turned head.
+    """
+    rig = Rig.from_portrait(portrait)
+    shapes = {
+        each: _draw(rig, VISEMES[each], RESTING_RELAX if each == "rest" else SPEAKING_RELAX) for each in ROW_MOUTHS
+    }
+    turned = _draw(rig, {**EYES["blink 1"], **HEADS["yaw 6"]}, RESTING_RELAX)
+    cells = [(_whole(portrait.picture), name)]
+    cells += [(_mouth(rig, picture), each) for each, picture in shapes.items()]
+    cells += [(_whole(shapes["AA"]), "AA"), (_whole(turned), "blink, yaw 6")]
+    return np.hstack([_label(_small(cell), text) for cell, text in cells])
+
+
+def refused_row(name: str, sentence: str) -> Picture:
+    """A row that says why there is none of this face, as wide as one of `row`."""
+    empty = np.zeros((ROW_PX, ROW_PX * (len(ROW_MOUTHS) + 3), 3), np.uint8)
+    return _label(empty, f"{name}: {sentence}")
 
 
 def gesture_sheet(portrait: Portrait) -> Picture:
@@ -154,6 +178,10 @@ def _whole(picture: Picture) -> Picture:
     cell = np.zeros((CELL_PX, CELL_PX, 3), np.uint8)
     cell[: small.shape[0], : small.shape[1]] = small
     return cell
+
+
+def _small(cell: Picture) -> Picture:
+    return np.asarray(cv2.resize(cell, (ROW_PX, ROW_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _label(cell: Picture, name: str) -> Picture:

@@ -1,4 +1,4 @@
-"""`manage.py contact_sheet`: one picture that shows a face in every pose, for people to judge."""
+"""`manage.py contact_sheet`: one picture that shows a face in every pose, or many faces in some, for people to judge."""
 
 from pathlib import Path
 from typing import Any
@@ -7,25 +7,21 @@ import cv2
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from avatars.build import BuildRefused, picture_portrait
-from avatars.build.points import FacePoints
 from avatars.engine.controls import CONTROL_COUNT, MOUTH, Controls
-from avatars.engine.face.sheet import gesture_sheet, sheet
-from avatars.engine.portrait import Portrait
+from avatars.engine.face.sheet import Picture, gesture_sheet, refused_row, row, sheet
 from avatars.engine.speech import LocalVoice, mouth_track
-from avatars.imx import ImxError, open_imx
-from avatars.management.commands.build_avatar import read_points
+from avatars.management.faces import REFUSALS, faces_at, points_of, read_portrait
 
 
 class Command(BaseCommand):
-    """Draws the contact sheet of a picture or an avatar file."""
+    """Draws the contact sheet of a picture, of an avatar file, or of a folder of them."""
 
-    help = "Draw a face in every mouth shape, blink, gaze and head pose on one labelled sheet."
+    help = "Draw a face in every mouth shape, blink, gaze and head pose on one sheet; of a folder a row for each face."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("source", type=Path, help="picture (JPEG, PNG, WebP) or .imx file")
+        parser.add_argument("source", type=Path, help="picture (JPEG, PNG, WebP), .imx file, or a folder of them")
         parser.add_argument("--out", type=Path, required=True, help="sheet to write, ending in .png or .jpg")
         parser.add_argument(
             "--points", type=Path, help="JSON file with six points of the face, for pictures without one"
@@ -35,15 +31,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Draw and write the sheet."""
+        source: Path = options["source"]
         try:
-            points = read_points(options["points"]) if options["points"] else None
-            portrait = read_portrait(options["source"], points)
-        except (BuildRefused, ImxError) as refusal:
+            if source.is_dir():
+                picture = self._rows(source)
+            else:
+                portrait = read_portrait(source, points_of(source, options["points"]))
+                track = spoken_track(options["text"]) if options["text"].strip() else None
+                picture = gesture_sheet(portrait) if options["gestures"] else sheet(portrait, track)
+        except REFUSALS as refusal:
             raise CommandError(str(refusal)) from refusal
-        if options["gestures"]:
-            picture = gesture_sheet(portrait)
-        else:
-            picture = sheet(portrait, spoken_track(options["text"]) if options["text"].strip() else None)
         out: Path = options["out"]
         if out.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
             raise CommandError(f"{out.name} is neither a .png nor a .jpg. Name the sheet as one of the two.")
@@ -54,15 +51,16 @@ class Command(BaseCommand):
             raise CommandError(f"The sheet {out} cannot be written: {error.strerror}.") from error
         self.stdout.write(f"{out}: {picture.shape[1]}x{picture.shape[0]}")
 
-
-def read_portrait(source: Path, points: FacePoints | None) -> Portrait:
-    """The portrait of an .imx file or of a picture. Raises `ImxError` or `BuildRefused`."""
-    if source.suffix.lower() != ".imx":
-        return picture_portrait(source, points)
-    try:
-        return open_imx(source).portrait()
-    except OSError as error:
-        raise BuildRefused("not_found", f"The file {source.name} cannot be read: {error.strerror}.") from error
+    def _rows(self, folder: Path) -> Picture:
+        """A row for each face of a folder, and the sentence where one is refused."""
+        rows = []
+        for source in faces_at(folder):
+            try:
+                rows.append(row(read_portrait(source, points_of(source, None)), source.stem))
+            except REFUSALS as refusal:
+                rows.append(refused_row(source.stem, str(refusal)))
+                self.stdout.write(f"{source.name}: {refusal}")
+        return np.vstack(rows)
 
 
 def spoken_track(text: str) -> Controls:

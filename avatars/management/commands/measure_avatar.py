@@ -15,8 +15,8 @@ from avatars.engine.face.sheet import sheet
 from avatars.engine.portrait import Portrait
 from avatars.engine.speech import Speech, mouth_track
 from avatars.imx import ImxError, open_imx
-from avatars.management.commands.build_avatar import ProgressBar, read_points
-from avatars.management.commands.contact_sheet import read_portrait
+from avatars.management.commands.build_avatar import ProgressBar
+from avatars.management.faces import faces_at, points_of, read_portrait
 from avatars.management.script import ScriptRefused, add_script_arguments, read_script
 from avatars.quality.bars import CEILINGS, bar_for
 from avatars.quality.examination import Examination, examine
@@ -31,8 +31,6 @@ DEFAULT_TEXT: Final = (
     "Maybe you would like to watch a film about a man who built boats by the harbour. "
     "What would you like to talk about?"
 )
-SOURCES: Final = frozenset({".imx", ".jpg", ".jpeg", ".png", ".webp"})
-POINTS_SUFFIX: Final = ".points.json"
 
 
 class MeasuringFailed(Exception):
@@ -84,7 +82,7 @@ class Command(BaseCommand):
 
     def _measured(self, options: dict[str, Any]) -> dict[str, Any]:
         source: Path = options["source"]
-        sources = _sources(source) if source.is_dir() else [source]
+        sources = faces_at(source)
         for target in (options["page"], options["out"]):
             if target is not None and not target.parent.is_dir():
                 raise MeasuringFailed(f"There is no folder {target.parent}. Create it, or name another file.")
@@ -93,7 +91,7 @@ class Command(BaseCommand):
         faces = []
         for each in sources:
             try:
-                portrait = read_portrait(each, _points(each, options["points"]))
+                portrait = read_portrait(each, points_of(each, options["points"]))
                 clip = _clip(each, options["real"])
                 faces.append(
                     self._face(each.name, portrait, speech, real, clip, with_sheet=options["page"] is not None)
@@ -157,26 +155,12 @@ class Command(BaseCommand):
             self.stdout.write(self.style.WARNING(f"  {sentence}"))
 
 
-def _sources(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOURCES and path.is_file())
-    if not found:
-        raise MeasuringFailed(f"There are no pictures and no avatar files in {folder}.")
-    return found
-
-
 def _clip(source: Path, real: Path | None) -> Motion | str:
     """The motion of the clip that an avatar file was made from, or why it is not known."""
     if real is None or source.suffix.lower() != ".imx":
         return NOT_GIVEN
     manifest = open_imx(source).manifest
     return filmed(real, manifest.recipe, (manifest.width, manifest.height))
-
-
-def _points(source: Path, given: Path | None) -> Any:
-    if given is not None:
-        return read_points(given)
-    beside = source.with_name(source.stem + POINTS_SUFFIX)
-    return read_points(beside) if beside.is_file() else None
 
 
 def _figures(face: Face) -> dict[str, Any]:

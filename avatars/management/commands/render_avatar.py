@@ -18,7 +18,7 @@ from avatars.engine.recorded import RecordedGesture
 from avatars.film import Cue, FilmFailed, film
 from avatars.imx import ImxError
 from avatars.management.commands.build_avatar import ProgressBar, read_points
-from avatars.management.commands.contact_sheet import read_portrait
+from avatars.management.faces import read_portrait
 from avatars.management.script import ScriptRefused, add_script_arguments, read_script
 
 LATEST_CUE_S = 600.0
