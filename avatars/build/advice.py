@@ -381,6 +381,9 @@ def advise(measures: Measured, kind: Kind, warnings: Iterable[str] = ()) -> tupl
     warnings: sentences from earlier stages, told first.
     """
     known = {**measures, "measurable": measures.get("closure_m_iod") is not None}
+    if kind is Kind.DRAWING:
+        # Paint is neither lit nor out of focus, and a person's lids are only laid over drawn eyes.
+        known |= {"brightness": None, "side_light": None, "sharpness": None, "lids_apart": None}
     if kind is not Kind.PHOTO:
         known |= {"teeth": None, "dark_glasses": None}
     made = [Remark(FOUND, Tone.BETTER, sentence) for sentence in warnings]

@@ -93,6 +93,8 @@ def fitted_to_drawing(picture: NDArray[np.uint8], landmarks: Array, *, marked: b
     local = _face_coordinates(picture.shape[:2], frame)
     fitted = landmarks.copy()
     mouth = _mouth(lab, stands_out, local, frame, landmarks)
+    if mouth is not None and not (marked or _at_the_lips(mouth, local, frame, landmarks)):
+        mouth = None
     # Lips that are shaded keep the mesh's line between them; in flat paint an open mouth has no lips but its edge.
     flat = kind_of(picture, landmarks, marked=marked) is Kind.DRAWING
     edged = marked or (flat and lip_opening_iod(landmarks) > CLOSED_GAP_IOD)
@@ -204,6 +206,13 @@ def _widest(mask: Mask, place: Mask, local: Array, frame: FaceFrame) -> Mask | N
     mouth = kept[labels] & (groups == int(areas.argmax()))
     width, height = float(np.ptp(local[mouth][:, 0])), float(np.ptp(local[mouth][:, 1]))
     return mouth if width > MOUTH_WIDTH_MIN_IOD and width > height else None
+
+
+def _at_the_lips(mouth: Mask, local: Array, frame: FaceFrame, landmarks: Array) -> bool:
+    """Tell whether the middle of what was found is as high as the mesh's lips: a chin's line is not."""
+    heights = frame.to_face(landmarks[list(OUTER_UPPER + OUTER_LOWER), :2])[:, 1]
+    found = local[mouth][:, 1]
+    return bool(heights.min() < (found.min() + found.max()) / 2 < heights.max())
 
 
 def _agrees(mouth: Mask, local: Array, frame: FaceFrame, landmarks: Array) -> bool:

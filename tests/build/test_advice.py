@@ -103,3 +103,16 @@ def test_animals_and_drawings_have_no_teeth_to_speak_of(kind: Kind) -> None:
 def test_numbers_are_put_into_words() -> None:
     texts = [remark.text for remark in advise({**GOOD, "face_height_px": 108.31}, Kind.PHOTO)]
     assert "The face is only 108 pixels high and was enlarged; the avatar will look soft." in texts
+
+
+def test_a_drawing_is_not_told_to_turn_to_a_window() -> None:
+    photographed = {
+        "brightness": 230.0,
+        "side_light": 3.0,
+        "sharpness": 0.2,
+        "lids_apart": [0.1, 0.1],
+        "dark_glasses": True,
+    }
+    about = {"bright", "side_light", "blurred", "eyes_closed", "dark_glasses"}
+    assert about & set(codes(Kind.PHOTO, **photographed)) == {"bright", "blurred", "dark_glasses"}
+    assert not about & set(codes(Kind.DRAWING, **photographed))

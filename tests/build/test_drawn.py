@@ -9,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from avatars.build import FacePoints, picture_portrait
+from avatars.build.drawn import fitted_to_drawing
+from avatars.build.points import fitted_mesh
 from avatars.demo import DEMO_FILE
 from avatars.engine.controls import Control, Controls, rest
 from avatars.engine.face import FaceRenderer, Rig
-from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, FaceFrame
+from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, OUTER_LOWER, FaceFrame
 from avatars.engine.portrait import Kind, Portrait
 from tests.material import ASTRONAUT, MONA_LISA, RACCOON, RACCOON_POINTS
 
@@ -177,6 +179,16 @@ def test_a_face_that_is_found_has_its_drawn_mouth_too(tmp_path: Path) -> None:
     assert still > 500
     assert count(shown(made, JAW=0.1, SEAL=1.0, PRESS=0.6), MOUTH) < 0.2 * still
     assert count(shown(made, JAW=0.9), MOUTH) > 0.5 * still
+
+
+def test_a_line_at_the_chin_is_no_mouth() -> None:
+    picture = np.full((600, 600, 3), SKIN, np.uint8)
+    landmarks = fitted_mesh(POINTS)
+    low = int(landmarks[list(OUTER_LOWER), 1].max())
+    cv2.ellipse(picture, (300, low + 12), (40, 5), 0, 0, 180, (20, 20, 20), 5, cv2.LINE_AA)
+    lips = list(INNER_UPPER + INNER_LOWER)
+    assert np.array_equal(fitted_to_drawing(picture, landmarks, marked=False)[lips], landmarks[lips])
+    assert not np.array_equal(fitted_to_drawing(picture, landmarks, marked=True)[lips], landmarks[lips])
 
 
 def test_shaded_lips_keep_the_line_between_them() -> None:
