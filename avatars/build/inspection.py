@@ -12,7 +12,8 @@ from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, OUTER_LOWER, OUT
 from avatars.engine.perception import Face
 from avatars.engine.portrait import Kind
 
-YAW_MAX_DEG: Final = 30.0
+YAW_MAX_DEG: Final = 33.0
+"""Up to here lips close as well as from the front; beyond, their far corner is out of sight and only guessed."""
 FACE_MIN_PX: Final = 96.0
 CUT_OFF_SHARE: Final = 0.08
 """So much of the mesh may lie beyond the picture: close-ups lose a forehead, which is up to a twentieth."""
