@@ -34,6 +34,8 @@ EYES_NEAR_IOD: Final = 0.75
 EYES_APART_RATIO: Final = 1.9
 PAIRS_ASKED: Final = 8
 SCORE_MIN: Final = 1.35
+PERSON_SCORE: Final = 0.8
+"""What the detector of human faces is so sure of is a person, in profile or crying out; of animals it is less sure."""
 
 # Of a muzzle, in eye distances below the nose and beside the middle.
 MOUTH_BELOW_NOSE: Final = 0.40
@@ -56,12 +58,13 @@ class _Pair:
 
 def guess_muzzle(picture: NDArray[np.uint8]) -> FacePoints | None:
     """Return where an animal's face seems to be in a BGR picture, in its pixels; None where that is unsure."""
-    suspects = [face.five_points for face in Perception.shared().suspects(picture)]
+    suspects = Perception.shared().suspects(picture)
     if not suspects:
         return None
     for pair in _pairs(picture)[:PAIRS_ASKED]:
-        if pair.score > SCORE_MIN and any(_agree(pair, points) for points in suspects):
-            return _points(pair, picture.shape[1], picture.shape[0])
+        scores = [face.score for face in suspects if _agree(pair, face.five_points)]
+        if pair.score > SCORE_MIN and scores:
+            return _points(pair, picture.shape[1], picture.shape[0]) if max(scores) < PERSON_SCORE else None
     return None
 
 

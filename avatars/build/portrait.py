@@ -165,6 +165,9 @@ def _guessed(opened: Source, findings: Findings) -> FacePoints | None:
         guess.check(width, height)
     except BuildRefused:
         return None
+    if kind_of(opened.picture, fitted_mesh(guess), marked=True) is Kind.DRAWING:
+        # Spots of paint are more often anything else.
+        return None
     findings.measures["points"] = guess.scaled(1 / opened.scale).to_json()
     findings.warnings.append(GUESSED_WARNING)
     return guess

@@ -1,6 +1,7 @@
 """Guessing where an animal's face is: right where two witnesses agree, silent where they do not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from avatars.build import BuildRefused, FacePoints, build_avatar, picture_portrait
 from avatars.build.muzzle import guess_muzzle
 from avatars.build.portrait import GUESSED_WARNING
+from avatars.engine.perception import Perception
 from avatars.engine.portrait import Kind
 from avatars.imx import SourceKind
 from tests.material import ASTRONAUT, RACCOON, RACCOON_POINTS
@@ -55,6 +57,27 @@ def test_two_spots_and_a_third_are_no_face() -> None:
     for x, y in ((100, 100), (156, 100), (128, 155)):
         cv2.circle(picture, (x, y), 6, (20, 20, 20), -1, cv2.LINE_AA)
     assert guess_muzzle(picture) is None
+
+
+def test_a_person_whose_mesh_is_not_found_is_no_animal(
+    raccoon: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Perception.shared()
+    sure = [replace(face, score=0.9) for face in shared.suspects(raccoon)]
+    monkeypatch.setattr(shared, "suspects", lambda picture: sure)
+    assert guess_muzzle(raccoon) is None
+
+
+def test_nothing_is_guessed_in_flat_paint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.full((400, 400, 3), 200, np.uint8)
+    for x, y in ((150, 150), (250, 150), (200, 220)):
+        cv2.circle(picture, (x, y), 12, (20, 20, 20), -1, cv2.LINE_AA)
+    cv2.imwrite(str(tmp_path / "spots.png"), picture)
+    spots = FacePoints((150, 150), (250, 150), (165, 265), (235, 265), (200, 260), (200, 300))
+    monkeypatch.setattr("avatars.build.portrait.guess_muzzle", lambda picture: spots)
+    with pytest.raises(BuildRefused) as refusal:
+        picture_portrait(tmp_path / "spots.png")
+    assert refusal.value.code == "needs_points"
 
 
 def test_an_animal_is_built_without_a_hand(tmp_path: Path) -> None:
