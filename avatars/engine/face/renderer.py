@@ -314,6 +314,6 @@ class FaceRenderer:
         core = (CONTACT_SIGMA_IOD + 0.35 / iod) * (0.6 + 0.4 * taper)
         sigma = np.where(y > seam, 0.026, 0.030)
         loss = amount * (
-            0.42 * np.exp(-np.square(distance / core) / 2) + 0.24 * np.exp(-np.square(distance / sigma) / 2)
+            0.30 * np.exp(-np.square(distance / core) / 2) + 0.12 * np.exp(-np.square(distance / sigma) / 2)
         )
         picture *= np.power(np.clip(1 - loss, 0.05, 1)[..., None], rig.palette.shadow(CONTACT_POWERS_BGR))

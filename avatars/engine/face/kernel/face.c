@@ -1355,7 +1355,7 @@ static void contact_line(Drawing *d) {
                 float amount = heals * (0.15f + 0.85f * taper) * smooth(0, 0.05f, along) * smooth(1, 0.95f, along);
                 float core = core_base * (0.6f + 0.4f * taper), wide = from > 0 ? 0.026f : 0.030f;
                 float r = distance / core, s = distance / wide;
-                float left = clampf(1 - amount * (0.42f * fading(-r * r / 2) + 0.24f * fading(-s * s / 2)), 0.05f, 1);
+                float left = clampf(1 - amount * (0.30f * fading(-r * r / 2) + 0.12f * fading(-s * s / 2)), 0.05f, 1);
                 float blue = powf(left, powers[0]), green = powf(left, powers[1]), red = powf(left, powers[2]);
                 float light = 0.114f * blue + 0.587f * green + 0.299f * red;
                 if (!half) {
