@@ -136,6 +136,12 @@ def test_a_clear_a_opens_as_far_as_that_of_a_real_speaker() -> None:
         assert low < (0.24 * track[:, Control.JAW] + 0.09 * track[:, Control.LOWER_LIP]).max() < high
 
 
+def test_a_short_vowel_before_a_v_is_seen_open() -> None:
+    _, track = say(("HH", 0.06), ("AE", 0.05), ("V", 0.06), ("T", 0.08))
+    opening = 0.24 * track[:, Control.JAW] + 0.075 * track[:, Control.UPPER_LIP] + 0.09 * track[:, Control.LOWER_LIP]
+    assert opening[:4].max() > 0.06
+
+
 def test_stress_opens_wider() -> None:
     plain, stressed = (
         mouth_from_phones([Phone("T", 0, 0.1), Phone("AA", 0.1, 0.25, stress), Phone("T", 0.25, 0.35)], 0.35)

@@ -127,6 +127,15 @@ def _still_in_silence(track: Array, phones: Sequence[Phone], times: Seconds) -> 
         track[within, : Control.RELAX] *= gate[within, None].astype(np.float32)
 
 
+def _ramps_s(phones: Sequence[Phone], index: int) -> tuple[float, float]:
+    """How long lips take to a phone's place and from it: the shorter its neighbours, the faster, so that they are seen."""
+    neighbours = [
+        phones[at].end_s - phones[at].start_s if 0 <= at < len(phones) else 0.1 for at in (index - 1, index + 1)
+    ]
+    before, after = np.clip(0.42 * np.array(neighbours), 0.034, 0.055)
+    return float(before), float(after)
+
+
 def _close_lips(track: Array, phones: Sequence[Phone], times: Seconds) -> None:
     seal = np.zeros(len(times))
     for index, phone in enumerate(phones):
@@ -134,10 +143,7 @@ def _close_lips(track: Array, phones: Sequence[Phone], times: Seconds) -> None:
             continue
         centre = (phone.start_s + phone.end_s) / 2
         half = max(0.32 * (phone.end_s - phone.start_s), 0.020)
-        neighbours = [
-            phones[at].end_s - phones[at].start_s if 0 <= at < len(phones) else 0.1 for at in (index - 1, index + 1)
-        ]
-        ramps = np.clip(0.42 * np.array(neighbours), 0.034, 0.055)
+        ramps = _ramps_s(phones, index)
         offset = times - centre
         ramp = np.where(offset < 0, ramps[0], ramps[1])
         seal = np.maximum(seal, np.clip(1 - (np.abs(offset) - half) / ramp, 0, 1))
@@ -148,12 +154,13 @@ def _close_lips(track: Array, phones: Sequence[Phone], times: Seconds) -> None:
 
 def _tuck_lip(track: Array, phones: Sequence[Phone], times: Seconds) -> None:
     tuck = np.zeros(len(times))
-    for phone in phones:
+    for index, phone in enumerate(phones):
         if phone.symbol not in LABIODENTALS:
             continue
         height = 1.0 if phone.symbol == "F" else 0.9
-        outside = np.maximum(np.maximum(phone.start_s - times, times - phone.end_s), 0)
-        tuck = np.maximum(tuck, height * np.clip(1 - outside / 0.050, 0, 1))
+        before_s, after_s = _ramps_s(phones, index)
+        outside = np.maximum(np.maximum((phone.start_s - times) / before_s, (times - phone.end_s) / after_s), 0)
+        tuck = np.maximum(tuck, height * np.clip(1 - outside, 0, 1))
         nearest = int(np.argmin(np.abs(times - (phone.start_s + phone.end_s) / 2)))
         tuck[nearest] = max(tuck[nearest], height)
     tuck *= 1 - track[:, Control.SEAL]
