@@ -117,6 +117,8 @@ def _teeth(
     shade = row_shade * (0.60 - 0.30 * across**2) * np.clip(0.30 + depth / 0.20, 0.25, 1)
     colour = _over(colour, _lit(palette.tooth, direct * np.maximum(shade, 0), palette), alpha)
 
+    # Into the corners of the mouth no light is thrown back either.
+    corner = (1 - 0.45 * smoothstep(0.50, 1.05, across))[..., None]
     if opening.own is None or opening.own_alpha is None:
         row_shade, rise = UPPER_ROW.at(x - centre * 0.3)
         edge = opening.meets_y + UPPER_EDGE - rise
@@ -128,13 +130,15 @@ def _teeth(
             * smoothstep(edge - UPPER_HEIGHT - 0.01, edge - UPPER_HEIGHT + 0.01, y)
             * smoothstep(1.12, 0.92, across)
         )
-        shade = row_shade * (1 - 0.74 * smoothstep(0.35, 1.0, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
+        shade = row_shade * (1 - 0.55 * smoothstep(0.35, 1.0, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
         # Towards the edge a tooth lets light through and looks a little darker and cooler.
         shade = shade * (1 - 0.10 * smoothstep(0.03, 0.0, edge - y))
-        colour = _over(colour, _lit(palette.tooth, direct * shade, palette), alpha)
+        colour = _over(colour, _lit(palette.tooth, direct * shade, palette) * corner, alpha)
     else:
-        shade = (1 - 0.60 * smoothstep(0.45, 1.05, across)) * np.clip(0.66 + depth / 0.10, 0.66, 1)
-        colour = _over(colour, _lit(opening.own, direct * shade, palette), opening.own_alpha * seen)
+        shade = (1 - 0.45 * smoothstep(0.45, 1.05, across)) * np.clip(0.66 + depth / 0.10, 0.66, 1)
+        # The shade of the lips is on them already.
+        direct = (0.30 + 0.70 * light) * seen * enclosed
+        colour = _over(colour, _lit(opening.own, direct * shade, palette) * corner, opening.own_alpha * seen)
     return colour
 
 

@@ -29,7 +29,7 @@ SMALLEST_PX: Final = 64
 ANIMAL_EYES: Final = 1.7
 LARGEST_PX: Final = 2048
 # So far below where relaxed lips meet do upper teeth end.
-TEETH_END_IOD: Final = (0.035, 0.090)
+TEETH_END_IOD: Final = (0.045, 0.090)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

@@ -825,6 +825,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
         float from_lower = lower[i] - y[i];
         float enclosed = (0.62f + 0.38f * smooth(0, 0.05f, depth)) * (0.65f + 0.35f * smooth(0, 0.04f, from_lower));
         float direct = light * seen * enclosed;
+        float corner = 1 - 0.45f * smooth(0.50f, 1.05f, across);
         float low_alpha = 0, low_light = 0, under = 1, up_alpha = 0, up_light = 0;
         if (has_teeth) {
             float bow = from_centre / 0.2f;
@@ -833,7 +834,8 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             low_light = fmaxf(low_shade[i] * (0.60f - 0.30f * across2) * clampf(0.30f + depth / 0.20f, 0.25f, 1), 0) * direct;
         }
         if (has_own) {
-            up_light = (1 - 0.60f * smooth(0.45f, 1.05f, across)) * clampf(0.66f + depth / 0.10f, 0.66f, 1) * direct;
+            up_light = (1 - 0.45f * smooth(0.45f, 1.05f, across)) * clampf(0.66f + depth / 0.10f, 0.66f, 1) *
+                       (0.30f + 0.70f * light) * seen * enclosed;
             up_alpha = own_alpha[i] * seen;
         } else if (has_teeth) {
             float edge = a->meets_y + a->upper_edge - up_rise[i], past = y[i] - edge;
@@ -841,7 +843,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             under = past > 0 ? 1 - shadow : 1;
             up_alpha = seen * clampf(-past * a->iod_px + 0.5f, 0, 1) *
                        smooth(edge - a->upper_height - 0.01f, edge - a->upper_height + 0.01f, y[i]) * smooth(1.12f, 0.92f, across);
-            up_light = up_shade[i] * (1 - 0.74f * smooth(0.35f, 1, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
+            up_light = up_shade[i] * (1 - 0.55f * smooth(0.35f, 1, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
                        (1 - 0.10f * smooth(0.03f, 0, -past)) * direct;
         }
         float rim = 1 - 0.6f * smooth(0.6f, 1, across);
@@ -865,7 +867,7 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
                             : k == 1 ? own[1][i] * (up_light + rest * back_u) + own_luma * rest * tint_u
                                      : own[2][i] * (up_light + rest * back_v) + own_luma * rest * tint_v;
                 }
-                v += (tooth - v) * up_alpha;
+                v += (tooth * corner - v) * up_alpha;
             }
             v += (c->lip_upper[k] - v) * lip_up;
             v += (c->lip_lower[k] + highlight - v) * lip_low;
