@@ -31,6 +31,8 @@ EYE_CLOSED: Final = 0.08
 
 DARK_GREY: Final = 60.0
 DIM_GREY: Final = 85.0
+LIT_GREY: Final = 140.0
+"""Where something of a face is as bright, it is hair, a hat or a shadow that is dark, and not the light."""
 BRIGHT_GREY: Final = 205.0
 EVEN_LIGHT: Final = 1.35
 SIDE_LIGHT: Final = 1.8
@@ -264,16 +266,16 @@ _GROUPS: Final[tuple[tuple[_Rule, ...], ...]] = (
         _Rule(
             "dark",
             Tone.BETTER,
-            ("brightness",),
-            lambda grey: grey < DARK_GREY,
+            ("brightness", "highlights"),
+            lambda grey, highlights: grey < DARK_GREY and highlights < LIT_GREY,
             "The face is dark.",
             "A picture with more light will look better.",
         ),
         _Rule(
             "dim",
             Tone.BETTER,
-            ("brightness",),
-            lambda grey: grey < DIM_GREY,
+            ("brightness", "highlights"),
+            lambda grey, highlights: grey < DIM_GREY and highlights < LIT_GREY,
             "The face is a little dark.",
             "Turn towards a window, or put a lamp in front of the face.",
         ),

@@ -35,6 +35,7 @@ COVERED_LIPS_LAB: Final = 5.0
 SKIN_LIPS_LAB: Final = 4.0
 SKIN_LIPS_LIGHT: Final = 7.0
 COLOURFUL_LAB: Final = 6.0
+HIGHLIGHTS_PERCENTILE: Final = 90
 
 TRACE_COLUMNS: Final = 25
 TRACE_HALVES: Final = (slice(3, 10), slice(15, 22))
@@ -208,6 +209,7 @@ def measure_light(picture: NDArray[np.uint8], face: Face, findings: Findings) ->
     cheeks = [max(1.0, float(_colour(lab, face.landmarks, ids)[0])) for ids in (_LEFT_CHEEK, _RIGHT_CHEEK)]
     findings.measures |= {
         "brightness": round(float(np.median(grey)), 1),
+        "highlights": round(float(np.percentile(grey, HIGHLIGHTS_PERCENTILE)), 1),
         "side_light": round(max(cheeks) / min(cheeks), 2),
         "sharpness": round(sharpness, 2),
         "lids_apart": [round(apart, 2) for apart in _lids_apart(face.landmarks)],

@@ -12,10 +12,10 @@ class BuildReport:
     """The outcome of a build; times are seconds of this process.
 
     warnings: sentences for the creator about what could be better; remarks: all that is worth telling, with advice.
-    measures: points (the six, in the source), pose_deg, iod_px, face_height_px (in the source), sharpness, brightness,
-        side_light (the brighter cheek over the other), lids_apart (left and right, in widths of an eye), dark_glasses,
-        opening_iod, matte_share, source_scale, outside_share, and from the check stage those of `try_mouth` (None where
-        they cannot be measured).
+    measures: points (the six, in the source), pose_deg, iod_px, face_height_px (in the source), sharpness, brightness
+        (median), highlights (90th percentile), side_light (the brighter cheek over the other), lids_apart (left and right,
+        in widths of an eye), dark_glasses, opening_iod, matte_share, source_scale, outside_share, and from the check stage
+        those of `try_mouth` (None where they cannot be measured).
     """
 
     ok: bool

@@ -9,7 +9,14 @@ from avatars.engine.portrait import Kind
 
 GOOD: dict[str, Any] = {
     **{"closure_m_iod": 0.005, "opening_a_iod": 0.13, "trial_rmse_iod": 0.02, "round_width": 0.85, "identity_a": 0.95},
-    **{"teeth": "drawn", "opening_iod": 0.004, "lids_apart": [0.3, 0.3], "brightness": 130.0, "side_light": 1.1},
+    **{
+        "teeth": "drawn",
+        "opening_iod": 0.004,
+        "lids_apart": [0.3, 0.3],
+        "brightness": 130.0,
+        "highlights": 130.0,
+        "side_light": 1.1,
+    },
     **{"face_height_px": 300.0, "sharpness": 2.0, "pose_deg": [2.0, 5.0, -1.0]},
 }
 # Of each rule: what has to be otherwise for it to hold, and a little less, for which it does not.
@@ -103,6 +110,11 @@ def test_animals_and_drawings_have_no_teeth_to_speak_of(kind: Kind) -> None:
 def test_numbers_are_put_into_words() -> None:
     texts = [remark.text for remark in advise({**GOOD, "face_height_px": 108.31}, Kind.PHOTO)]
     assert "The face is only 108 pixels high and was enlarged; the avatar will look soft." in texts
+
+
+def test_black_hair_makes_no_dark_face() -> None:
+    assert "dark" in codes(brightness=50.0, highlights=130.0)
+    assert not {"dark", "dim"} & set(codes(brightness=50.0, highlights=150.0))
 
 
 def test_a_drawing_is_not_told_to_turn_to_a_window() -> None:
