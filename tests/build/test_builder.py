@@ -107,8 +107,8 @@ def test_the_preview_has_no_seam(built: tuple[Path, BuildReport]) -> None:
 
 def test_the_stages_come_in_order(built: tuple[Path, BuildReport], steps: list[tuple[Stage, float, str]]) -> None:
     assert built[1].ok
-    of_pictures = [stage for stage in Stage if stage is not Stage.LOOP]
-    assert [stage for stage, _, _ in steps] == of_pictures
+    of_one_picture = [stage for stage in Stage if stage not in (Stage.LOOP, Stage.TEETH)]
+    assert [stage for stage, _, _ in steps] == of_one_picture
     shares = [share for _, share, _ in steps]
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
