@@ -19,6 +19,7 @@ CAVITY_LUMA: Final = 0.225
 # Skin redder than blue by this is an ordinary one in white light; by a third of that it may be one in cold light.
 USUAL_WARMTH: Final = 1.55
 COLOURFUL: Final = 0.35
+COLD: Final = 0.4
 # Teeth are about as bright as fair skin, and much brighter than dark skin: measured on smiles, less the light of a flash.
 TOOTH_LUMA: Final = (60.0, 0.69)
 TOOTH_BRIGHTEST: Final = 1.8
@@ -130,7 +131,9 @@ def measure_palette(
     # 0 on a face without any colour, 1 in white light, less than 0 where the light is blue.
     warmth = float(np.log(skin[2] / skin[0]) / np.log(USUAL_WARMTH))
     colourful = float(np.clip(warmth / COLOURFUL, 0, 1)) if tone is None else 0.0
-    tint = USUAL_WARMTH ** (0.25 * (float(np.clip(warmth, 1.0, 2.2)) - 1 if warmth > 0 else max(warmth, -2.0)))
+    # Skin that is much redder than usual is so by itself; skin that is bluer is in blue light, and teeth are with it.
+    warmer, colder = float(np.clip(warmth, 1.0, 2.2)) - 1.0, float(np.clip(warmth, -2.0, COLD)) - COLD
+    tint = USUAL_WARMTH ** (0.25 * warmer + 0.40 * colder)
     hue = _muted(TOOTH_HUE_BGR, colourful) * np.array([1 / tint, 1, tint], np.float32)
     cheek = float(skin @ LUMA_BGR)
     lip_hue = lip / max(1.0, float(lip @ LUMA_BGR))
