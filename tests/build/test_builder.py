@@ -113,7 +113,7 @@ def test_the_stages_come_in_order(built: tuple[Path, BuildReport], steps: list[t
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
     assert all(message.endswith(".") for _, _, message in steps)
-    assert set(built[1].stage_cpu_s) == set(of_pictures)
+    assert set(built[1].stage_cpu_s) == set(of_one_picture)
     assert json.dumps(built[1].to_json())
 
 
