@@ -90,7 +90,7 @@ class Loop:
             amount = self._amount(patches, moment.at)
             if moment.turn:
                 picture = between(picture, before.at(moment.at - self.length), moment.turn)
-                amount = max(amount, self._amount(patches, moment.at - self.length))
+                amount = amount_between(amount, self._amount(patches, moment.at - self.length), moment.turn)
             yield rest.neutralised(picture, self.landmarks(moment), amount)
 
     def _amount(self, patches: Array, at: float) -> float:
@@ -161,6 +161,12 @@ class Winder:
             for old in [name for name in self._kept if name < self._next - self._hold]:
                 del self._kept[old]
         return self._kept[index]
+
+
+def amount_between(first: float, second: float, share: float) -> float:
+    """How much of the lips is laid over in a picture between two, `share` (0..1) of the way: of each what it needs for as
+    long as it is seen, so that lips do not jump where the way ends."""
+    return max(first * float(smoothstep(1, 0.5, share)), second * float(smoothstep(0, 0.5, share)))
 
 
 def between(first: Picture, second: Picture, share: float) -> Picture:

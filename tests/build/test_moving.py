@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatars.build import BuildRefused, BuildReport, Stage, build_avatar
+from avatars.build.loop import amount_between
 from avatars.build.neutral import RestingFace, moved, patch_amounts, similarity
 from avatars.engine.controls import Control, rest
 from avatars.engine.face import Rig, renderer_of
@@ -207,6 +208,16 @@ def test_the_pose_of_a_resting_mouth_does_not_follow_the_jaw() -> None:
         opened[[33, 133], :2].mean(axis=0) - opened[[362, 263], :2].mean(axis=0)
     ) == pytest.approx(20, rel=0.05)
     assert lip_opening_iod(opened) > lip_opening_iod(portrait.landmarks)
+
+
+@pytest.mark.parametrize("amounts", [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
+def test_what_is_laid_over_comes_and_goes_with_the_turn(amounts: tuple[float, float]) -> None:
+    """Where a loop begins again after talking, lips would jump."""
+    way = [amount_between(*amounts, share) for share in np.linspace(0, 1, 11)]
+    assert (way[0], way[-1]) == amounts
+    assert max(abs(b - a) for a, b in pairwise(way)) < 0.4
+    # As long as half of a picture with parted lips is seen, they are laid over.
+    assert way[5] == 1
 
 
 def test_lips_are_laid_over_before_they_part() -> None:
