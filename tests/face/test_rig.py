@@ -13,7 +13,7 @@ from avatars.engine.controls import Control, rest
 from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.eyes import LEFT_EYE
 from avatars.engine.face.fields import STEP_PX, inverse, look_up
-from avatars.engine.face.frame import FaceFrame
+from avatars.engine.face.frame import INNER_LOWER, INNER_UPPER, FaceFrame
 from avatars.engine.face.mouthline import find_mouth
 from avatars.engine.face.relax import Relaxation
 from avatars.engine.face.shapes import JAW_DROP, LOWER_LIP_DROP, UPPER_LIP_LIFT
@@ -158,6 +158,22 @@ def test_beyond_the_corners_skin_is_relaxed_as_one() -> None:
     ]
     points = np.concatenate(beside).astype(np.float32)
     assert np.abs(relaxation.field(points, lower=True) - relaxation.field(points, lower=False)).max() < 2e-3
+
+
+def test_closed_lips_meet_at_the_line_between_them_and_not_in_the_darker_lip() -> None:
+    rig = rig_of(MONA_LISA)
+    picture, frame = rig.portrait.picture.copy(), rig.frame
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    local = frame.to_face(np.stack([columns, rows], axis=-1))
+    lips = frame.to_face(rig.portrait.landmarks[:, :2])
+    mesh = (lips[list(INNER_UPPER)] + lips[list(INNER_LOWER)]) / 2
+    below = local[..., 1] - np.interp(local[..., 0], mesh[:, 0], mesh[:, 1])
+    # A lip in the shade, then lighter where it rolls in; a line that is not as dark; a pale lip.
+    shade = np.where(below < 0, np.interp(below, [-0.08, -0.045, -0.02], [110, 58, 80]), 130)
+    shade[np.abs(below) < 0.012] = 66
+    picture[:] = shade[..., None].astype(np.uint8)
+    found = find_mouth(picture, rig.portrait.landmarks, frame)
+    assert np.abs(found.upper - np.interp(found.xs, mesh[:, 0], mesh[:, 1])).max() < 0.012
 
 
 def test_lips_never_cross() -> None:

@@ -15,6 +15,14 @@ CLOSED_GAP_IOD: Final = 0.025
 SEARCH_IOD: Final = 0.06
 SEARCH_ROWS: Final = 49
 STEP_PENALTY: Final = 1.0
+# What the path costs: how dark a place is beside what is above and below it, and so much of how dark it is beside its whole
+# column, both of `CONTRAST`; and how far it is from where the mesh has the lips.
+SURROUNDINGS_ROWS: Final = 8.0
+DARKNESS_SHARE: Final = 0.3
+CONTRAST: Final = 30.0
+LEAST_CONTRAST: Final = 6.0
+FAR_IOD: Final = 0.02
+FAR_PENALTY: Final = 3.0
 # Teeth between lips that the mesh takes for closed: the red of teeth is nearer to their green than that of lips is.
 SLIT_SEARCH_IOD: Final = 0.10
 SLIT_ROWS: Final = 81
@@ -125,14 +133,20 @@ def _pale_slit(
 def _dark_line(
     picture: NDArray[np.uint8], frame: FaceFrame, xs: NDArray[np.float32], guess: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The darkest smooth path near `guess`, by dynamic programming; the mesh alone is one or two pixels off."""
+    """The darkest smooth line near `guess`, by dynamic programming; the mesh alone is one or two pixels off.
+
+    A line is dark beside what is above and below it: the darkest place near it is often the shaded upper lip.
+    """
     offsets = np.linspace(-SEARCH_IOD, SEARCH_IOD, SEARCH_ROWS, dtype=np.float32)
     grid = np.stack(np.broadcast_arrays(xs[None, :], guess[None, :] + offsets[:, None]), axis=-1).astype(np.float32)
     pixels = frame.to_pixels(grid)
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     cost = cv2.remap(grey, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     cost = cost.astype(np.float32)
-    cost -= cost.mean(axis=0)
+    contrast = max(LEAST_CONTRAST, float(np.median(np.ptp(cost, axis=0))))
+    around = cv2.GaussianBlur(cost, (1, 0), sigmaX=1, sigmaY=SURROUNDINGS_ROWS, borderType=cv2.BORDER_REPLICATE)
+    cost = CONTRAST / contrast * (cost - around + DARKNESS_SHARE * (cost - cost.mean(axis=0)))
+    cost += FAR_PENALTY * np.square(offsets / FAR_IOD)[:, None]
     total = cost.copy()
     came_from = np.zeros(cost.shape, np.int8)
     for column in range(1, len(xs)):
