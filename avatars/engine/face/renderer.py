@@ -30,6 +30,8 @@ DRAWN_LINE_SHADE: Final = np.float32(0.4)
 # Fitted to a polygon blurred by a Gaussian: how soft the edge of the opening is, in pixels.
 EDGE_SOFTNESS: Final = 2.75
 EDGE_BIAS: Final = 0.7
+# A narrower opening has a softer edge within its lips, not beyond them: else its ends were as thick as its middle.
+NARROW_IOD: Final = 0.03
 # Over so much of the mouth's width, from each corner, what is behind the lips comes into sight.
 OPENING_FADE: Final = 0.10
 # The shade where the lips roll in, as wide as a Gaussian of so many IOD.
@@ -250,7 +252,8 @@ class FaceRenderer:
         x, y, upper, lower, gap = (m[:rows_seen, :columns_seen] for m in (x, y, upper, lower, gap))
         picture = target.astype(np.float32)
         sharpness = iod / (1 + EDGE_SOFTNESS * max(0.6, 0.007 * iod))
-        within = np.clip((y - upper) * sharpness + EDGE_BIAS, 0, 1) * np.clip((lower - y) * sharpness + EDGE_BIAS, 0, 1)
+        bias = EDGE_BIAS * smoothstep(0.0, NARROW_IOD, gap)
+        within = np.clip((y - upper) * sharpness + bias, 0, 1) * np.clip((lower - y) * sharpness + bias, 0, 1)
         low, high = self._corners
         along = (x - low) / (high - low)
         within *= (

@@ -42,6 +42,8 @@
 #define OWN_LIP_REACH 0.08f
 /* Over so much of the mouth's width, from each corner, what is behind the lips comes into sight. */
 #define OPENING_FADE 0.10f
+/* A narrower opening, IOD, has a softer edge within its lips, not beyond them. */
+#define NARROW 0.03f
 
 /* The rows that a loop reads and writes are never the same memory. */
 #if defined(__clang__)
@@ -1121,8 +1123,9 @@ FOR_BOTH_SIZES void mouth_row(Drawing *d, int row, const int half, int rim) {
         INDEPENDENT
         for (int i = 0; i < n; i++) {
             float along = (x[i] - o->low) / (o->high - o->low);
-            float parted = smooth(0, 0.012f, lower[i] - upper[i]) * smooth(0, OPENING_FADE, along) * smooth(1, 1 - OPENING_FADE, along);
-            within[i] = clampf((y[i] - upper[i]) * o->sharpness + 0.7f, 0, 1) * clampf((lower[i] - y[i]) * o->sharpness + 0.7f, 0, 1) *
+            float gap = lower[i] - upper[i], bias = 0.7f * smooth(0, NARROW, gap);
+            float parted = smooth(0, 0.012f, gap) * smooth(0, OPENING_FADE, along) * smooth(1, 1 - OPENING_FADE, along);
+            within[i] = clampf((y[i] - upper[i]) * o->sharpness + bias, 0, 1) * clampf((lower[i] - y[i]) * o->sharpness + bias, 0, 1) *
                         parted;
             any = fmaxf(any, within[i]);
         }
