@@ -129,6 +129,18 @@ def test_teeth_between_lips_that_the_mesh_takes_for_closed_are_seen() -> None:
     assert parted.gap == pytest.approx(0.056, abs=0.02)
 
 
+def test_a_light_on_painted_lips_is_no_opening() -> None:
+    """It is pale beside their paint, but redder than any tooth."""
+    portrait = portrait_of(MONA_LISA)
+    frame, mouth = rig_of(MONA_LISA).frame, rig_of(MONA_LISA).mouth
+    picture = portrait.picture.copy()
+    x, y = frame.to_pixels(np.array([[0.0, float(mouth.seam(np.zeros(1, np.float32))[0])]], np.float32))[0]
+    for reach, colour in ((0.45, (30, 30, 130)), (0.15, (70, 75, 215))):
+        axes = 2 * reach * frame.iod_px, 2 * reach * frame.iod_px * (0.25 if reach > 0.2 else 0.19)
+        cv2.ellipse(picture, ((float(x), float(y)), axes, 0), colour, -1)
+    assert not find_mouth(picture, portrait.landmarks, frame).is_open
+
+
 @pytest.mark.parametrize("path", [ASTRONAUT, MONA_LISA])
 def test_a_tucked_lip_reaches_the_teeth(path: Path) -> None:
     """They show below a resting upper lip by 0.03 to 0.05 IOD; a slit of their white stays to be seen."""

@@ -30,6 +30,9 @@ LIP_FROM_IOD: Final = 0.05
 PALE: Final = 0.82
 SLIT_WIDTH_IOD: Final = 0.10
 SLIT_NEAR_IOD: Final = 0.02
+LIP_REDNESS: Final = 1.4
+CHEEKS: Final = (50, 280, 205, 425)
+CHEEK_IOD: Final = 0.03
 # The inner edge of a lip lies in the shade beside the teeth.
 SLIT_RIM_IOD: Final = 0.006
 
@@ -78,7 +81,7 @@ def find_mouth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame
     gap = _gap(upper, lower)
     if gap < CLOSED_GAP_IOD:
         seam = np.float32(0.5) * (upper + lower)
-        upper, lower = _pale_slit(picture, frame, xs, seam)
+        upper, lower = _pale_slit(picture, frame, xs, seam, _redness_of_skin(picture, landmarks, frame))
         gap = max(gap, _gap(upper, lower))
         if gap < CLOSED_GAP_IOD:
             upper = lower = _dark_line(picture, frame, xs, seam)
@@ -101,10 +104,22 @@ def _gap(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> float:
     return float(np.mean((lower - upper)[COLUMNS // 3 : -COLUMNS // 3]))
 
 
+def _redness_of_skin(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], frame: FaceFrame) -> float:
+    """Red by green of the cheeks."""
+    around = np.linspace(-CHEEK_IOD, CHEEK_IOD, 5, dtype=np.float32)
+    patch = frame.vectors(np.stack(np.meshgrid(around, around), axis=-1)).reshape(-1, 2)
+    pixels = (landmarks[list(CHEEKS), None, :2] + patch).astype(np.float32)
+    seen = cv2.remap(picture, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return float(np.median(seen[..., 2].astype(np.float32) / np.maximum(seen[..., 1], 1)))
+
+
 def _pale_slit(
-    picture: NDArray[np.uint8], frame: FaceFrame, xs: NDArray[np.float32], seam: NDArray[np.float32]
+    picture: NDArray[np.uint8], frame: FaceFrame, xs: NDArray[np.float32], seam: NDArray[np.float32], skin: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The inner edges of lips that are parted around teeth though the mesh sees none apart; `seam` twice where not."""
+    """The inner edges of lips that are parted around teeth though the mesh sees none apart; `seam` twice where not.
+
+    skin: the redness of the skin, red by green. What is much redder is a lip, however pale it is beside a painted one.
+    """
     offsets = np.linspace(-SLIT_SEARCH_IOD, SLIT_SEARCH_IOD, SLIT_ROWS, dtype=np.float32)
     grid = np.stack(np.broadcast_arrays(xs[None, :], seam[None, :] + offsets[:, None]), axis=-1).astype(np.float32)
     pixels = frame.to_pixels(grid)
@@ -120,6 +135,8 @@ def _pale_slit(
         top, width, height = boxes[blob, [cv2.CC_STAT_TOP, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
         # What goes on to the edge of the search is skin beside thin lips, or a light on them.
         if width < least or top == 0 or top + height == SLIT_ROWS:
+            continue
+        if float(np.median(redness[blobs == blob])) > LIP_REDNESS * skin:
             continue
         for column in np.flatnonzero((blobs == blob).any(axis=0)):
             rows = np.flatnonzero(blobs[:, column] == blob)
