@@ -14,9 +14,11 @@ from avatars.engine.blending import blended
 from avatars.engine.controls import CONTROL_COUNT, RANGES, Control, clipped, rest
 from avatars.engine.face import FaceRenderer, Rig
 from avatars.engine.face.fields import STEP_PX, look_up
+from avatars.engine.face.interior import Opening, draw_interior
 from avatars.engine.face.renderer import ROTATION
 from avatars.engine.gestures import GESTURES
 from avatars.engine.perception import Perception
+from avatars.engine.portrait import Kind
 from avatars.quality.recording import commanded_iod
 from tests.portraits import ASTRONAUT, MONA_LISA, rig_of
 
@@ -292,3 +294,14 @@ def test_lips_that_the_speech_closes_are_seen_closed_in_every_gesture(renderer: 
     track = GESTURES[gesture].track
     largest = track[int(np.abs(track[:, Control.SMILE]).argmax()) or len(track) // 2]
     assert opening_iod(renderer, blended(MM, largest)) < 0.03
+
+
+def test_teeth_that_rest_on_the_lower_lip_stand_in_the_light(rig: Rig) -> None:
+    """What was seen of them in f and v was a dark slit."""
+    x, y = np.meshgrid(np.linspace(-0.2, 0.2, 41, dtype=np.float32), np.linspace(-0.01, 0.012, 12, dtype=np.float32))
+    upper, lower = np.full_like(x, -0.01), np.full_like(x, 0.012)
+    seen = []
+    for tuck in (1.0, 0.0):
+        opening = Opening(x, y, upper, lower, 0.0, 0.024, 0.0, 0.0, 0.0, tuck, None, None)
+        seen.append(float(draw_interior(opening, rig.palette, Kind.PHOTO, rig.frame.iod_px)[5:7, 18:23].mean()))
+    assert seen[0] > 1.3 * seen[1]

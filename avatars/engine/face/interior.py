@@ -20,6 +20,8 @@ Array = NDArray[np.float32]
 
 # Behind protruded lips an opening is dark: so much of the teeth does full rounding hide.
 HIDDEN_BY_ROUNDING: Final = 0.94
+# Teeth that rest on the lower lip stand in front of the mouth, in so much of the light.
+TUCKED_LIGHT: Final = 0.62
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Opening:
     rounding: float
     tongue: float
     press: float
+    tuck: float
     own: Array | None
     own_alpha: Array | None
 
@@ -133,13 +136,20 @@ def _teeth(
         shade = row_shade * (1 - 0.55 * smoothstep(0.35, 1.0, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
         # Towards the edge a tooth lets light through and looks a little darker and cooler.
         shade = shade * (1 - 0.10 * smoothstep(0.03, 0.0, edge - y))
-        colour = _over(colour, _lit(palette.tooth, direct * shade, palette) * corner, alpha)
+        colour = _over(colour, _lit(palette.tooth, _in_front(direct * shade, opening), palette) * corner, alpha)
     else:
         shade = (1 - 0.45 * smoothstep(0.45, 1.05, across)) * np.clip(0.66 + depth / 0.10, 0.66, 1)
         # The shade of the lips is on them already.
         direct = (0.30 + 0.70 * light) * seen * enclosed
-        colour = _over(colour, _lit(opening.own, direct * shade, palette) * corner, opening.own_alpha * seen)
+        colour = _over(
+            colour, _lit(opening.own, _in_front(direct * shade, opening), palette) * corner, opening.own_alpha * seen
+        )
     return colour
+
+
+def _in_front(direct: Array, opening: Opening) -> Array:
+    """The light on the upper teeth, which is more where the lower lip is tucked under them."""
+    return np.asarray(direct + opening.tuck * (TUCKED_LIGHT - direct), np.float32)
 
 
 def _lit(colour: Array, direct: Array, palette: Palette) -> Array:

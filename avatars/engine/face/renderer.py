@@ -275,7 +275,7 @@ class FaceRenderer:
             opening = Opening(
                 x, y, upper, lower, rig.meets_y, jaw_drop(weights, rig.mouth),
                 float(controls[Control.ROUND]), float(controls[Control.TONGUE]), float(controls[Control.PRESS]),
-                own, alpha,
+                float(controls[Control.TUCK]), own, alpha,
             )  # fmt: skip
             inside = self._inside(opening)
             within *= float(smoothstep(0.006, 0.03, widest))

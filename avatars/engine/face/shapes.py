@@ -153,7 +153,7 @@ def press(at: Place) -> Field:
 
 def tuck(at: Place) -> Field:
     """The lower lip under the upper teeth, the upper lip a little raised."""
-    up = np.where(at.below, -0.030 * at.lip_edge(0.06), -0.026 * at.lip_edge(0.05)) * at.opening_profile
+    up = np.where(at.below, -0.030 * at.lip_edge(0.06), -0.024 * at.lip_edge(0.05)) * at.opening_profile
     return _field(0, up, at.x)
 
 

@@ -106,7 +106,7 @@ typedef struct {
 typedef struct {
     float head[HEAD_COUNT], shapes[SHAPE_COUNT], shade[SHADE_COUNT];
     float blink[2], gaze_px[2];
-    float jaw_drop, rounding, tongue, press, relax;
+    float jaw_drop, rounding, tongue, press, tuck, relax;
     int32_t paint_eyes;
     /* Over footage: the similarity that takes the portrait's pixels to those of this picture, and its inverse. */
     int32_t is_posed;
@@ -848,6 +848,8 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             up_light = up_shade[i] * (1 - 0.55f * smooth(0.35f, 1, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
                        (1 - 0.10f * smooth(0.03f, 0, -past)) * direct;
         }
+        /* Teeth that rest on the lower lip stand in front of the mouth, in more of the light. */
+        up_light += f->tuck * (0.62f - up_light);
         float rim = 1 - 0.6f * smooth(0.6f, 1, across);
         float lip_up = 0.85f * rim * smooth(1.1f * band, 0.15f * band, depth);
         float lip_low = 0.90f * rim * smooth(1.25f * band, 0.1f * band, from_lower);

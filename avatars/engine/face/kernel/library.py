@@ -75,7 +75,7 @@ class FrameStruct(Structure):
         ("shade", c_float * SHADE_COUNT),
         ("blink", c_float * 2),
         ("gaze_px", c_float * 2),
-        *((name, c_float) for name in ("jaw_drop", "rounding", "tongue", "press", "relax")),
+        *((name, c_float) for name in ("jaw_drop", "rounding", "tongue", "press", "tuck", "relax")),
         ("paint_eyes", c_int32),
         ("is_posed", c_int32),
         ("pose", c_float * 6),

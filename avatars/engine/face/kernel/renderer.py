@@ -113,6 +113,7 @@ class KernelRenderer:
         frame.rounding = controls[Control.ROUND]
         frame.tongue = controls[Control.TONGUE]
         frame.press = controls[Control.PRESS]
+        frame.tuck = controls[Control.TUCK]
         frame.relax = relax
         self._look(controls)
 
