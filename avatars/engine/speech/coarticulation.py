@@ -87,7 +87,7 @@ def _blend(track: Array, phones: Sequence[Phone], times: Seconds) -> None:
     targets = [TARGETS[phone.symbol] for phone in phones]
     size = np.array(
         [
-            (min(1.0, 0.55 + duration / 0.160) if phone.symbol in VOWELS else 1.0)
+            (min(1.0, 0.75 + duration / 0.160) if phone.symbol in VOWELS else 1.0)
             * (STRESS_GAIN if phone.stress == 2 and phone.symbol in VOWELS else 1.0)
             for phone, duration in zip(phones, durations, strict=True)
         ]
