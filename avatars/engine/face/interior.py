@@ -159,8 +159,10 @@ def _lit(colour: Array, direct: Array, palette: Palette) -> Array:
 
 
 def _wet_band(colour: Array, opening: Opening, palette: Palette, across: Array, height: float) -> Array:
-    """The inside of the lips that turns outwards as they part: red, moist, with a fine highlight on the lower one."""
-    band = max(0.004, min(0.020, 0.16 * height))
+    """The inside of the lips that turns outwards as they part, and more as they protrude: red, moist, with a fine
+    highlight on the lower one."""
+    rounding = opening.rounding
+    band = max(0.004, min(0.020 + 0.016 * rounding, (0.16 + 0.22 * rounding) * height))
     fade = 1 - 0.6 * smoothstep(0.6, 1, across)
     from_upper, from_lower = opening.y - opening.upper, opening.lower - opening.y
     upper = np.broadcast_to(palette.upper_inside, colour.shape)

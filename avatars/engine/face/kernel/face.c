@@ -810,7 +810,8 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
     /* What the lips throw back, as much of blue, of white and of red. */
     float back_y = c->bounce[0], back_u = back_y + c->bounce[1] / U_OF_B, back_v = back_y + c->bounce[2] / V_OF_R;
     float tint_u = U_OF_B * (back_u - back_y), tint_v = V_OF_R * (back_v - back_y);
-    float press = f->press > 0.5f ? 0.03f : 0, band = fmaxf(0.004f, fminf(0.020f, 0.16f * o->widest));
+    float press = f->press > 0.5f ? 0.03f : 0;
+    float band = fmaxf(0.004f, fminf(0.020f + 0.016f * f->rounding, (0.16f + 0.22f * f->rounding) * o->widest));
     INDEPENDENT
     for (int i = 0; i < n; i++) {
         float from_centre = x[i] - o->centre, across = fabsf(from_centre) / o->half, depth = y[i] - upper[i];
