@@ -129,11 +129,11 @@ def _teeth(
         colour = np.asarray(colour * under[..., None], np.float32)
         alpha = (
             seen
-            * np.clip((edge - y) * iod_px + 0.5, 0, 1)
+            * np.clip((edge - y) * iod_px * 0.6 + 0.5, 0, 1)
             * smoothstep(edge - UPPER_HEIGHT - 0.01, edge - UPPER_HEIGHT + 0.01, y)
             * smoothstep(1.12, 0.92, across)
         )
-        shade = row_shade * (1 - 0.55 * smoothstep(0.35, 1.0, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
+        shade = 0.88 * row_shade * (1 - 0.55 * smoothstep(0.35, 1.0, across)) * np.clip(0.60 + depth / 0.10, 0.60, 1)
         # Towards the edge a tooth lets light through and looks a little darker and cooler.
         shade = shade * (1 - 0.10 * smoothstep(0.03, 0.0, edge - y))
         colour = _over(colour, _lit(palette.tooth, _in_front(direct * shade, opening), palette) * corner, alpha)

@@ -844,9 +844,9 @@ FOR_BOTH_SIZES void deep_inside(const Avatar *a, const Frame *f, const Mouth *o,
             float edge = a->meets_y + a->upper_edge - up_rise[i], past = y[i] - edge;
             float shadow = 0.30f * fading(-fmaxf(past, 0) / 0.025f);
             under = past > 0 ? 1 - shadow : 1;
-            up_alpha = seen * clampf(-past * a->iod_px + 0.5f, 0, 1) *
+            up_alpha = seen * clampf(-past * a->iod_px * 0.6f + 0.5f, 0, 1) *
                        smooth(edge - a->upper_height - 0.01f, edge - a->upper_height + 0.01f, y[i]) * smooth(1.12f, 0.92f, across);
-            up_light = up_shade[i] * (1 - 0.55f * smooth(0.35f, 1, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
+            up_light = 0.88f * up_shade[i] * (1 - 0.55f * smooth(0.35f, 1, across)) * clampf(0.60f + depth / 0.10f, 0.60f, 1) *
                        (1 - 0.10f * smooth(0.03f, 0, -past)) * direct;
         }
         /* Teeth that rest on the lower lip stand in front of the mouth, in more of the light. */
