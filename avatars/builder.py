@@ -24,6 +24,7 @@ from avatars.knowledge.reading import recover_unread
 from avatars.making import Made, Refused, make
 from avatars.models import Avatar, Build, VoiceSample
 from avatars.mouths import offer
+from avatars.orphans import recover_orphans
 from avatars.progress import announce
 from avatars.recorded.recording import begin_again, recover_unmade
 from avatars.voice.taking import recover_untaken
@@ -213,5 +214,6 @@ def watch_for_interrupted(stop: threading.Event) -> None:
             recover_unread()
             recover_unmade()
             recover_untaken()
+            recover_orphans()
         except Exception as error:
             logger.warning("Interrupted builds could not be looked for", reason=str(error))

@@ -10,12 +10,14 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from avatars import builder
 from avatars.builder import recover_interrupted, run_build, stale_builds
-from avatars.builds import build_with_points
+from avatars.builds import build_with_points, enqueue
 from avatars.making import Made, Refused
 from avatars.models import Avatar, Build
+from avatars.orphans import recover_orphans
 from webapp import disk
 from webapp.usage.models import UsageEntry
 
@@ -258,6 +260,22 @@ def test_a_build_interrupted_twice_fails_in_words(build: Build) -> None:
     build.avatar.refresh_from_db()
     assert (build.state, build.error_code) == (Build.State.FAILED, "interrupted")
     assert build.avatar.state == Avatar.State.FAILED
+
+
+def test_a_build_whose_builder_died_before_it_began_is_queued_again(build: Build) -> None:
+    enqueue(build)
+    task = DBTaskResult.objects.get()
+    task.claim("builder")
+    assert recover_orphans() == 0
+    DBTaskResult.objects.update(started_at=timezone.now() - timedelta(minutes=1))
+    assert recover_orphans() == 1
+    assert list(DBTaskResult.objects.ready()) == [task]
+    assert recover_orphans() == 0
+    # Once it has begun it is no orphan, however long it takes.
+    task.claim("another builder")
+    DBTaskResult.objects.update(started_at=timezone.now() - timedelta(minutes=1))
+    Build.objects.update(state=Build.State.RUNNING)
+    assert recover_orphans() == 0
 
 
 def test_a_living_build_is_left_alone(build: Build) -> None:
