@@ -27,6 +27,7 @@ FACE_REACH_IOD: Final = 1.7
 SPOKEN_CELLS: Final = 10
 GESTURE_CELLS: Final = 8
 ROW_PX: Final = 200
+SENTENCE_PX: Final = 28
 ROW_MOUTHS: Final = ("rest", "MBP", "AA", "IY", "UW", "S", "FV", "shout")
 SPEAKING_RELAX: Final = 0.85
 RESTING_RELAX: Final = 0.5
@@ -107,8 +108,8 @@ def row(portrait: Portrait, name: str) -> Picture:
 
 
 def refused_row(name: str, sentence: str) -> Picture:
-    """A row that says why there is none of this face, as wide as one of `row`."""
-    empty = np.zeros((ROW_PX, ROW_PX * (len(ROW_MOUTHS) + 3), 3), np.uint8)
+    """A line that says why there is no row of this face, as wide as one of `row`."""
+    empty = np.zeros((SENTENCE_PX, ROW_PX * (len(ROW_MOUTHS) + 3), 3), np.uint8)
     return _label(empty, f"{name}: {sentence}")
 
 
