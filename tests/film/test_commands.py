@@ -151,6 +151,14 @@ def test_a_gesture_written_in_the_text_is_played_and_not_spoken(
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_film_without_the_kernel_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render_avatar, "unavailable_because", lambda: "The kernel is missing.")
+    err = StringIO()
+    call_command("render_avatar", str(MONA_LISA), "--text", "Oh.", "--out", str(tmp_path / "film.mp4"), stderr=err)
+    assert "The kernel is missing." in err.getvalue()
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("gesture", "complaint"),
     [
