@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from avatars.engine.face.eyes import LID_TRAVEL, Eye
 from avatars.engine.face.falloff import smoothstep
+from avatars.engine.face.palette import LUMA_BGR
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -26,7 +27,6 @@ BELOW_EYE: Final = (0.08, 0.34)
 # Between these percentiles of brightness pixels are skin: darker are lashes, brows and frames, brighter are gleams.
 SKIN_PERCENTILES: Final = (50, 85)
 PIXELS_MIN: Final = 3
-LUMA_BGR: Final = np.array([0.114, 0.587, 0.299], np.float32)
 # How much of the colour comes from above the eye; less where that is so much darker or brighter that it is no skin.
 SHARE_ABOVE: Final = (0.45, 0.80)
 TOO_DARK: Final = (0.35, 0.80)

@@ -240,7 +240,7 @@ def _cleaned(seen: Array, white: Array, y: Array, upper: Array, edge: Array, ste
 
 
 def _in_light(colours: Array, cover: Array, palette: Palette) -> Array:
-    """The teeth neither as pale as a flash or as dim as a hardly opened mouth makes them."""
+    """The teeth neither as pale as a flash nor as dim as a hardly opened mouth makes them."""
     expected = float(palette.tooth @ LUMA_BGR)
     usual = float(np.median((colours @ LUMA_BGR)[cover > 0.5])) if (cover > 0.5).any() else expected
     wanted = float(np.clip(usual, LIGHT[0] * expected, LIGHT[1] * expected))
